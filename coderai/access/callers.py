@@ -1,0 +1,17 @@
+"""Who is calling, once a token has been accepted."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The owner of an accepted token, or the local owner on the private socket (then ``token_id`` is empty)."""
+
+    user_id: str
+    username: str
+    roles: frozenset[str] = frozenset()
+    """Site roles: ``owner``, ``auditor``, ``user-admin``; being a member is implied."""
+    scopes: frozenset[str] = frozenset({"coder:all"})
+    token_id: str = ""
+    delegate: bool = False
+    """May name the person it acts for (design: attribution of Coder Agents)."""

@@ -1,0 +1,1 @@
+"""The data plane: one request in, one request to a provider, everything about it recorded."""

@@ -1,0 +1,1 @@
+"""Composition: open everything, one TaskGroup, serve, leave in order."""

@@ -1,0 +1,99 @@
+"""The door of the data plane: which provider, which route, who asks; then the exchange or the passthrough."""
+
+from typing import Final
+
+from aiohttp import web
+
+from coderai.access.credentials import data_plane_token
+from coderai.errors import CoderaiError, NotSignedIn
+from coderai.gateway.credentials import choose
+from coderai.gateway.exchange import Admitted, Exchanges
+from coderai.gateway.passthrough import Passthrough
+from coderai.gateway.ports import Authority
+from coderai.gateway.refusals import FORMS, Form, form_for, refuse, status_of
+from coderai.observe import logs
+from coderai.providers.registry import Instance, Registry
+from coderai.wire.apis import WIRES
+
+log = logs.get("gateway")
+
+STOPPING: Final = "AI Gateway is shutting down"
+WEBSOCKET: Final = "WebSocket transport is not supported here, use HTTP"
+
+
+class DataPlane:
+    """Serves everything below ``/api/v2/aibridge/<provider>/`` and its twin prefix."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        registry: Registry,
+        exchanges: Exchanges,
+        passthrough: Passthrough,
+        *,
+        allow_byok: bool,
+    ) -> None:
+        self._authority = authority
+        self._registry = registry
+        self._exchanges = exchanges
+        self._passthrough = passthrough
+        self._allow_byok = allow_byok
+        self.stopping = False
+        """Set when the server is about to leave: new requests on kept-alive connections are refused."""
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one request; every refusal has the error form of the requested route."""
+        target, _, query = request.raw_path.partition("?")
+        path = target.split("/", 4)[4] if target.count("/") >= 4 else ""
+        name, _, rest = path.partition("/")
+        instance = self._registry.find(name)
+        form = FORMS[instance.family.name] if instance and instance.family else form_for(path)
+        try:
+            return await self._serve(request, instance, "/" + rest, query, form)
+        except CoderaiError as error:
+            status = status_of(error)
+            log.info("request refused", method=request.method, path=target, status=status, reason=str(error))
+            return refuse(form, status, str(error))
+        except TimeoutError:
+            return refuse(form, 504, f"{name}: no answer in time")
+
+    async def _serve(
+        self, request: web.Request, instance: Instance | None, path: str, query: str, form: Form
+    ) -> web.StreamResponse:
+        if request.method == "HEAD" and instance is not None:
+            return web.Response()  # pre-connect probes of Claude Code, without a token
+        if self.stopping:
+            return refuse(form, 503, STOPPING)
+        if _wants_websocket(request):
+            return refuse(form, 426, WEBSOCKET)
+        token, byok = data_plane_token(request.headers)
+        if not token:
+            raise NotSignedIn("no authentication key provided")
+        caller = await self._authority.identify(token)
+        if instance is None or instance.state == "error" or instance.family is None:
+            return self._unknown(request, instance, path, form)
+        if instance.state == "disabled":
+            return refuse(form, 503, f'provider_disabled: AI provider "{instance.name}" is disabled')
+        route = instance.family.route(path)
+        if route is None:
+            return self._unknown(request, instance, path, form)
+        credential = choose(instance, request.headers, byok=byok, allow_byok=self._allow_byok)
+        admitted = Admitted(request, caller, instance, route, credential, query)
+        if route.api is None:
+            return await self._passthrough.handle(admitted)
+        if request.method != "POST":
+            return refuse(form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"})
+        return await self._exchanges.handle(admitted, WIRES[route.api])
+
+    def _unknown(self, request: web.Request, instance: Instance | None, path: str, form: Form) -> web.Response:
+        whole = request.raw_path.partition("?")[0].split("/", 4)
+        text = f"route not supported: {request.method} /{whole[4] if len(whole) > 4 else ''}"
+        if instance is not None and instance.state == "error":
+            text += f" (provider {instance.name} cannot be used: {instance.reason})"
+        elif instance is not None and instance.family is not None:
+            text += f"; the base URL for this provider ends in /{instance.name}{instance.family.prefix}"
+        return refuse(form, 404, text)
+
+
+def _wants_websocket(request: web.Request) -> bool:
+    return request.method == "GET" and request.headers.get("Upgrade", "").strip().lower() == "websocket"

@@ -1,0 +1,32 @@
+"""Reading a client's request body within the limit, without keeping it longer than needed."""
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
+
+from coderai.errors import Invalid, TooLarge
+
+
+async def read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """Return the body as it came. Raises TooLarge above *limit* bytes, Invalid when it breaks off.
+
+    ``request.read()`` would keep it in memory for as long as the request lasts.
+    """
+    if (request.content_length or 0) > limit:
+        raise too_large(limit)
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := await request.content.readany():
+            size += len(piece)
+            if size > limit:
+                raise too_large(limit)
+            pieces.append(piece)
+    except RequestPayloadError as error:
+        raise Invalid("the request body is not what its headers announce") from error
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def too_large(limit: int) -> TooLarge:
+    """Return the refusal of a body over the limit, in the words that the original uses for its own limit."""
+    size = f"{limit >> 20}MiB" if limit % (1 << 20) == 0 else f"{limit} bytes"
+    return TooLarge(f"Request body too large. The maximum allowed request body size is {size}.")

@@ -1,0 +1,42 @@
+"""Requests that are relayed but not recorded: model lists, token counts and other reading routes of the allow-list."""
+
+from aiohttp import web
+
+from coderai.errors import BrokenOff
+from coderai.gateway.bodies import read_body
+from coderai.gateway.exchange import Admitted
+from coderai.gateway.headers import to_client, to_upstream
+from coderai.gateway.upstream import Call, Upstream
+from coderai.gateway.watch import Watch
+
+
+class Passthrough:
+    """Carries unrecorded requests: method, query and body as they came, the credential replaced."""
+
+    def __init__(self, upstream: Upstream, watch: Watch, max_bytes: int) -> None:
+        self._upstream = upstream
+        self._watch = watch
+        self._max_bytes = max_bytes
+
+    async def handle(self, admitted: Admitted) -> web.StreamResponse:
+        """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
+        request, instance, credential = admitted.request, admitted.instance, admitted.credential
+        body = await read_body(request, self._max_bytes)
+        headers = to_upstream(request.headers, instance.family.headers if instance.family else {})
+        headers[credential.header] = credential.value
+        call = Call(request.method, instance.url(admitted.route.path, admitted.query), headers, body)
+        with self._watch.flight(request) as flight:
+            async with self._upstream.send(call, flight.limit()) as answer:
+                client = web.StreamResponse(status=answer.status, headers=to_client(answer.headers))
+                await client.prepare(request)
+                try:
+                    async with flight.limit():
+                        while chunk := await answer.read():
+                            flight.turns += 1
+                            await client.write(chunk)
+                except (BrokenOff, TimeoutError):
+                    if request.transport is not None:
+                        request.transport.close()  # never a clean end for half an answer
+                    return client
+                await client.write_eof()
+                return client

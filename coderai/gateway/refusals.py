@@ -1,0 +1,59 @@
+"""How the data plane says no: our text inside the error form that the caller's tool understands."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from coderai.errors import (
+    CoderaiError,
+    Forbidden,
+    Invalid,
+    NotSignedIn,
+    StoreUnavailable,
+    TooLarge,
+    UpstreamError,
+)
+from coderai.wire.endings import anthropic_error, openai_error
+
+Form = Callable[[int, str], bytes]
+"""Makes an error body from a status and a text."""
+
+FORMS: Final[Mapping[str, Form]] = {"anthropic": anthropic_error, "openai": openai_error}
+"""By family name."""
+
+_STATUSES: Final[tuple[tuple[type[CoderaiError], int], ...]] = (
+    (NotSignedIn, 401),
+    (Forbidden, 403),
+    (TooLarge, 413),
+    (Invalid, 400),
+    (StoreUnavailable, 503),
+    (UpstreamError, 502),
+)
+
+_FINAL: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 426, 501})
+"""Trying the same again cannot help; without the header some tools repeat a 401 for minutes (clients.md)."""
+
+
+def form_for(path: str) -> Form:
+    """Guess the error form for a path of no known provider."""
+    return anthropic_error if "/messages" in path or "anthropic" in path else openai_error
+
+
+def refuse(form: Form, status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return our own refusal."""
+    response = web.Response(status=status, body=form(status, message), content_type="application/json")
+    if status in _FINAL:
+        response.headers["x-should-retry"] = "false"
+    elif status == 503:
+        response.headers["Retry-After"] = "1"
+    response.headers.update(headers or {})
+    return response
+
+
+def status_of(error: CoderaiError) -> int:
+    """Return the status for an error of our tree; 500 for what should not have come this far."""
+    for kind, status in _STATUSES:
+        if isinstance(error, kind):
+            return status
+    return 500

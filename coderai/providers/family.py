@@ -1,0 +1,54 @@
+"""What a family of provider types has in common: routes, how paths are joined, where the key goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coderai.records import Api
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A client path that the family knows."""
+
+    path: str
+    """What is appended to the base URL."""
+    pattern: str
+    """The entry of the table that matched; bounded, so fit for a metric label."""
+    api: Api | None
+    """The wire API to record; None is passed through unrecorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One row per family. An allow-list, because the central key may have administrative rights at the provider."""
+
+    name: str
+    """Recorded as ``provider``."""
+    prefix: str
+    """Part of the client's path that the provider's base URL already contains."""
+    recorded: Mapping[str, Api]
+    passed: tuple[str, ...]
+    """Paths below the prefix; a trailing ``/*`` covers everything below."""
+    key_header: str
+    key_scheme: str = ""
+    """Put before the key, for example ``Bearer ``."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Sent where the client sent none of that name."""
+
+    def route(self, path: str) -> Route | None:
+        """Return the route for a raw client path below the instance, or None when it is not ours to send."""
+        if not path.startswith(self.prefix + "/") or _unclean(path):
+            return None
+        rest = path[len(self.prefix) :]
+        if rest in self.recorded:
+            return Route(rest, self.prefix + rest, self.recorded[rest])
+        for pattern in self.passed:
+            if rest == pattern or (pattern.endswith("/*") and rest.startswith(pattern[:-1])):
+                return Route(rest, self.prefix + pattern, None)
+        return None
+
+
+def _unclean(path: str) -> bool:
+    """Dots, empty segments and back-slashes could leave the allowed subtree once the provider resolves them."""
+    lowered = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\")
+    return "//" in lowered or "\\" in lowered or "/../" in lowered + "/" or "/./" in lowered + "/"

@@ -1,24 +1,26 @@
-"""One call to a provider, behind a small interface: ``aiohttp``'s client today, perhaps our own later.
+"""One call to a provider, behind a small interface: directly over our own connections, or through an outbound proxy.
 
-No cookies, no redirects, no environment variables of provider SDKs, no decompression surprises: what the provider says
-is what the caller of this module gets.
+No cookies, no redirects, no environment variables of provider SDKs: what the provider says is what the caller of this
+module gets.
 """
 
 import asyncio
-import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Protocol
 
-import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from coderai.errors import BrokenOff, Unreachable
+from coderai.errors import Invalid, Unreachable
+from coderai.gateway.http1 import Connection, Died
+from coderai.gateway.pool import Origin, Pool
 
-CONNECT_SECONDS = 15.0
-_SMALL = 1 << 20
-"""Up to this size a body is written in one piece; above it would hold up the loop (and aiohttp says so)."""
+ATTEMPTS: Final = 3
+"""Tries on a connection that died before it answered: a kept-alive one may have been closed by the provider while the
+request was on its way. Nothing is sent again once a byte of an answer was seen."""
 
 
 @dataclass(slots=True)
@@ -33,104 +35,115 @@ class Call:
     body: bytes = field(repr=False, default=b"")
 
 
-class Answer:
+class Answer(Protocol):
     """A provider's answer whose body has not been read yet."""
 
-    def __init__(self, response: aiohttp.ClientResponse, host: str) -> None:
-        self.status = response.status
-        self.headers: CIMultiDictProxy[str] = response.headers
-        self._content = response.content
-        self._host = host
+    status: int
+    headers: CIMultiDictProxy[str]
 
     async def read(self) -> bytes:
         """Return the next bytes as they came, empty at the end. Raises BrokenOff when it came too early."""
-        try:
-            return await self._content.readany()
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise BrokenOff(f"{self._host} broke off in the middle of its answer") from error
+        ...
 
     def at_end(self) -> bool:
         """Tell whether the whole body has been read, without waiting."""
-        return self._content.at_eof()
+        ...
+
+
+Proxied = Callable[[Call, str, asyncio.Timeout], AbstractAsyncContextManager[Answer]]
+"""Sends a call through the outbound proxy with that URL; see ``proxied.py``."""
 
 
 class Upstream:
-    """Keeps connections to providers warm. *attempts* counts the tries on a connection that died before it answered:
-    a kept-alive one may have been closed by the provider while the request was on its way."""
+    """Sends calls. *proxy_for* names the outbound proxy for a scheme and host, None for the direct way."""
 
-    def __init__(self, session: aiohttp.ClientSession, attempts: int = 3) -> None:
-        self._session = session
-        self._attempts = max(1, attempts)
+    def __init__(
+        self, pool: Pool, proxied: Proxied | None = None, proxy_for: Callable[[str, str], str | None] | None = None
+    ) -> None:
+        self._pool = pool
+        self._proxied = proxied
+        self._proxy_for = proxy_for
 
-    @asynccontextmanager
-    async def send(self, call: Call, limit: asyncio.Timeout) -> AsyncIterator[Answer]:
+    def send(self, call: Call, limit: asyncio.Timeout) -> AbstractAsyncContextManager[Answer]:
         """Send *call* and give its answer; leaving the context early closes the connection.
 
-        Raises Unreachable when no HTTP answer came, TimeoutError when *limit* ended the wait for its headers. Nothing
-        is sent a second time once a byte of an answer was seen.
+        Entering raises Unreachable when no HTTP answer came, TimeoutError when *limit* ended the wait for its headers.
         """
-        async with limit:
-            response = await self._request(call)
-        call.body = b""
-        try:
-            yield Answer(response, _host(call.url))
-        finally:
-            if response.content.at_eof():
-                response.release()
-            else:
-                response.close()
+        target = _target(call.url)
+        if self._proxy_for is not None and self._proxied is not None:
+            proxy = self._proxy_for("https" if target.origin.tls else "http", target.origin.host)
+            if proxy is not None:
+                return self._proxied(call, proxy, limit)
+        return self._direct(call, target, limit)
 
-    async def _request(self, call: Call) -> aiohttp.ClientResponse:
-        url = URL(call.url, encoded=True)
-        for attempt in range(1, self._attempts + 1):
-            body = call.body if len(call.body) <= _SMALL else io.BytesIO(call.body)
+    @asynccontextmanager
+    async def _direct(self, call: Call, target: "_Target", limit: asyncio.Timeout) -> AsyncIterator[Answer]:
+        connection: Connection | None = None
+        try:
+            async with limit:
+                connection = await self._begin(call, target)
+                headers = await connection.head()
+            call.body = b""
+            yield _Direct(connection, headers)
+        except Died as error:
+            raise Unreachable(f"{target.origin} cannot be reached: {error}") from error
+        finally:
+            if connection is not None:
+                self._pool.give_back(target.origin, connection)
+
+    async def _begin(self, call: Call, target: "_Target") -> Connection:
+        """Return a connection on which the head of the answer has come."""
+        head = _head(call, target)
+        for attempt in range(1, ATTEMPTS + 1):
+            warm = self._pool.idle(target.origin) if attempt == 1 else None
+            connection = warm or await self._pool.connect(target.origin)
             try:
-                return await self._session.request(
-                    call.method, url, headers=call.headers, data=body or None, allow_redirects=False
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                refused = isinstance(error, aiohttp.ClientConnectorError)
-                if refused or attempt == self._attempts:
-                    raise Unreachable(f"{_host(call.url)} cannot be reached: {_reason(error)}") from error
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                raise Unreachable(f"{_host(call.url)} cannot be reached: {_reason(error)}") from error
+                connection.start(head, call.body)
+                await connection.head()
+                return connection
+            except Died:
+                self._pool.drop(connection)
+                if attempt == ATTEMPTS:
+                    raise
+            except asyncio.CancelledError:
+                self._pool.drop(connection)
+                raise
         raise AssertionError("the loop returns or raises")
 
 
-@asynccontextmanager
-async def calling(attempts: int = 3) -> AsyncIterator[Upstream]:
-    """Open the connection pool: no limit on connections (one per running call; the listener is the limit)."""
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=90)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
-    async with aiohttp.ClientSession(
-        connector=connector,
-        timeout=timeout,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-        read_bufsize=1 << 18,
-        max_line_size=1 << 16,
-        max_field_size=1 << 16,
-    ) as session:
-        yield Upstream(session, attempts)
+class _Direct:
+    def __init__(self, connection: Connection, headers: CIMultiDictProxy[str]) -> None:
+        self.status = connection.status
+        self.headers = headers
+        self.read = connection.read
+        self.at_end = connection.at_end
 
 
-def _host(url: str) -> str:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    origin: Origin
+    path: str
+    host: str
+
+
+@lru_cache(maxsize=1024)
+def _target(url: str) -> _Target:
     parsed = URL(url, encoded=True)
-    return f"{parsed.host}:{parsed.port}"
+    tls = parsed.scheme == "https"
+    host = parsed.raw_host or ""
+    origin = Origin(host.strip("[]"), parsed.port or (443 if tls else 80), tls)
+    shown = f"[{host}]" if ":" in host else host
+    default = parsed.explicit_port is None or parsed.is_default_port()
+    return _Target(origin, parsed.raw_path_qs, shown if default else f"{shown}:{parsed.explicit_port}")
 
 
-def _reason(error: Exception) -> str:
-    """A short cause without addresses beyond the host, which the caller names itself."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            return "its TLS certificate or handshake was not accepted"
-        case aiohttp.ClientConnectorDNSError():
-            return "its name cannot be resolved"
-        case aiohttp.ServerTimeoutError() | TimeoutError():
-            return f"no connection within {CONNECT_SECONDS:.0f} s"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed without an answer"
-        case OSError() if error.strerror:
-            return error.strerror
-        case _:
-            return type(error).__name__
+def _head(call: Call, target: _Target) -> bytes:
+    lines = [f"{call.method} {target.path} HTTP/1.1", f"Host: {target.host}"]
+    for name, value in call.headers.items():
+        lines.append(f"{name}: {value}")
+    if call.body or call.method not in ("GET", "HEAD", "DELETE"):
+        lines.append(f"Content-Length: {len(call.body)}")
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        raise Invalid("a request header holds a line break")
+    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")

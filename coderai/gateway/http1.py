@@ -5,7 +5,7 @@ one does only what a gateway needs: send one request, hand over the answer as it
 """
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import httptools
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -117,8 +117,7 @@ class Connection(asyncio.Protocol):
     # --- what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own class is no subclass
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -1,6 +1,7 @@
 """Warm connections to providers, one pool per origin."""
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -70,7 +71,8 @@ class Pool:
             reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
             raise Unreachable(f"{origin} cannot be reached: TLS: {reason}") from error
         except OSError as error:
-            raise Unreachable(f"{origin} cannot be reached: {error.strerror or type(error).__name__}") from error
+            reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or type(error).__name__
+            raise Unreachable(f"{origin} cannot be reached: {reason}") from error
         self._all.add(connection)
         return connection
 

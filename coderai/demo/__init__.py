@@ -1,0 +1,1 @@
+"""The scripted provider, and ``coderai demo``; the tests use the same provider."""

@@ -1,0 +1,124 @@
+"""A provider that says what it is told: real HTTP on loopback, every byte and every mishap scripted."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from coderai.demo.script import Answering, BreakOff, IfUsageWanted, Pause, Reply, Seen, Stall, Step
+from coderai.demo.usual import usual_answer
+
+__all__ = ["Answering", "BreakOff", "IfUsageWanted", "Pause", "Reply", "ScriptedProvider", "Seen", "Stall", "Step"]
+
+_LINGER_ZERO = struct.pack("ii", 1, 0)
+
+
+class ScriptedProvider:
+    """Answers the wire APIs from a script: one item per request in order, or a function of the request.
+
+    After a list is used up, model lists and token counts are still answered as usual; anything else gets a 500 that
+    says so.
+    """
+
+    def __init__(self, script: Sequence[Reply | Answering] | Answering = ()) -> None:
+        self._decide = script if callable(script) else None
+        self._rest = [] if callable(script) else list(script)
+        self._arrived = asyncio.Condition()
+        self.seen: list[Seen] = []
+
+    def add(self, *replies: Reply | Answering) -> None:
+        """Append to the script."""
+        self._rest.extend(replies)
+
+    async def request(self, number: int = 0) -> Seen:
+        """Wait until the request with that number (the first is 0) has arrived, and return it."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.seen) > number)
+        return self.seen[number]
+
+    @asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[str]:
+        """Listen on 127.0.0.1 and give the base URL; connections still open at the end are dropped."""
+        server = web.Server(self._handle, handler_cancellation=True, auto_decompress=False, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", port)
+            await site.start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.content.read()
+        seen = Seen(request.method, request.raw_path, CIMultiDict(request.headers), body)
+        async with self._arrived:
+            self.seen.append(seen)
+            self._arrived.notify_all()
+        try:
+            return await _play(self._next(seen).for_request(seen), request)
+        except (ConnectionError, asyncio.CancelledError):
+            seen.left.set()
+            raise
+        finally:
+            seen.closed.set()
+
+    def _next(self, seen: Seen) -> Reply:
+        step = self._decide or (self._rest.pop(0) if self._rest else usual_answer)
+        return step(seen) if callable(step) else step
+
+
+async def _play(reply: Reply, request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse(status=reply.status, headers=CIMultiDict(reply.headers))
+    response.headers.setdefault("Content-Type", reply.content_type)
+    _frame(response, reply)
+    for step in reply.chunks:
+        match step:
+            case Pause() | Stall():
+                step.reached.set()
+                await _wait(step)
+            case BreakOff():
+                _break_off(request, step)
+                return response
+            case bytes() | IfUsageWanted():
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(step if isinstance(step, bytes) else step.data)
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def _frame(response: web.StreamResponse, reply: Reply) -> None:
+    """A body of known length gets a Content-Length, everything else is chunked, as with the real providers."""
+    if "Content-Length" in response.headers or reply.status in (204, 304):
+        return
+    if reply.content_type == "text/event-stream" or not all(isinstance(step, bytes) for step in reply.chunks):
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(reply.body)
+
+
+async def _wait(step: Pause | Stall) -> None:
+    match step:
+        case Stall(released):
+            await released.wait()
+        case Pause(asyncio.Event() as event):
+            await event.wait()
+        case Pause(float() | int() as seconds):
+            await asyncio.sleep(seconds)
+
+
+def _break_off(request: web.BaseRequest, how: BreakOff) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if how.reset and connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+    transport.abort()

@@ -1,0 +1,132 @@
+"""From a token to its owner: the look-up behind every request, answered from memory when it can be."""
+
+import hmac
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from coderai.access.callers import Caller
+from coderai.access.roles import OWNER, Right, in_scope
+from coderai.access.tokens import TokenText, digest, parse
+from coderai.control.clock import Clock, now
+from coderai.errors import Forbidden, NotFound, NotSignedIn
+from coderai.store import tokens, users
+from coderai.store.engine import Store
+from coderai.store.tokens import Owned, Tokens
+from coderai.store.users import Users
+from coderai.store.watching import EVERYTHING
+
+# One entry is about 1 KB: enough for a large company, and no flood of tokens can grow it further.
+_REMEMBERED: Final = 10_000
+
+_UNKNOWN: Final = "this token is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    hashed: bytes
+    expires_at: datetime
+    caller: Caller
+
+
+class TokenAuthority:
+    """Knows who owns which token. Fulfils ``gateway.ports.Authority``.
+
+    Only owners that may act are remembered, and only while ``follow`` runs, which forgets them within a second of any
+    change of a token or user in any process.
+    """
+
+    def __init__(self, store: Store, clock: Clock = now, remembered: int = _REMEMBERED) -> None:
+        self._store = store
+        self._now = clock
+        self._remembered = remembered
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._following = False
+        self._generation = 0
+        """Counts how often all was forgotten: a look-up that began before must not be kept."""
+
+    async def identify(self, token: str) -> Caller:
+        """Return who may call models with *token*. Raises NotSignedIn, Forbidden, StoreUnavailable."""
+        caller = await self.sign_in(token)
+        if not in_scope(caller, Right.CALL_MODELS):
+            raise Forbidden("this token's scopes do not allow to call models; it needs ai:use or coder:all")
+        return caller
+
+    async def sign_in(self, token: str) -> Caller:
+        """Return who owns *token*, whatever it may be used for. Raises NotSignedIn with the reason."""
+        text = parse(token)
+        known = self._known.get(text.id)
+        if known is None:
+            known = await self._look_up(text)
+        else:
+            self._known.move_to_end(text.id)
+            self._check(text, known.hashed, known.expires_at)
+        return known.caller
+
+    async def follow(self, changes: AsyncIterator[frozenset[str]]) -> None:
+        """Run beside the server, for ever. *changes* is ``Store.changes()``; its first item is EVERYTHING."""
+        try:
+            async for topics in changes:
+                if topics == EVERYTHING or not topics.isdisjoint((tokens.TOPIC, users.TOPIC)):
+                    self._forget()
+                self._following = True
+        finally:
+            self._following = False
+            self._forget()
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._generation += 1
+
+    async def _look_up(self, text: TokenText) -> _Known:
+        generation = self._generation
+        try:
+            async with self._store.reading() as db:
+                owned = await Tokens(db).owned(text.id)
+        except NotFound:
+            raise NotSignedIn(_UNKNOWN) from None
+        self._check(text, owned.token.hashed_secret, owned.token.expires_at)
+        await self._admit(owned)
+        known = _Known(owned.token.hashed_secret, owned.token.expires_at, _caller(owned))
+        if self._following and generation == self._generation:
+            self._known[text.id] = known
+            if len(self._known) > self._remembered:
+                self._known.popitem(last=False)
+        return known
+
+    def _check(self, text: TokenText, hashed: bytes, expires_at: datetime) -> None:
+        if not hmac.compare_digest(hashed, digest(text.secret)):
+            raise NotSignedIn(_UNKNOWN)
+        if expires_at <= self._now():
+            raise NotSignedIn(f"this token expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}")
+
+    async def _admit(self, owned: Owned) -> None:
+        if owned.deleted or owned.is_system:
+            raise NotSignedIn(_UNKNOWN)
+        if owned.status == "dormant":  # by using the token its owner is back
+            async with self._store.transaction([users.TOPIC]) as db:
+                await Users(db).revive(owned.token.user_id, self._now())
+        elif owned.status != "active":
+            raise NotSignedIn(f"the account {owned.token.username} is {owned.status}")
+
+
+def _caller(owned: Owned) -> Caller:
+    return Caller(
+        owned.token.user_id,
+        owned.token.username,
+        frozenset(owned.roles),
+        frozenset(owned.token.scopes),
+        owned.token.id,
+        owned.token.delegate,
+    )
+
+
+async def local_owner(store: Store) -> Caller:
+    """Return who the private socket's callers are: the oldest owner; before there is one, an owner without a row."""
+    async with store.reading() as db:
+        owner = await Users(db).first_owner()
+    if owner is None:
+        return Caller("", "local", frozenset({OWNER}))
+    return Caller(owner.id, owner.username, frozenset({*owner.roles, OWNER}))

@@ -1,0 +1,166 @@
+"""People and service accounts."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from coderai.errors import Conflict, NotFound
+from coderai.store.patterns import containing
+from coderai.store.schema import users
+
+TOPIC = "users"
+"""Bumped by every change; names and roles are cached with the tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One row. ``roles`` are site roles; being a member is implied."""
+
+    id: str
+    username: str
+    created_at: datetime
+    updated_at: datetime
+    email: str = ""
+    name: str = ""
+    hashed_password: str | None = field(default=None, repr=False)
+    """None: cannot sign in with a password."""
+    status: str = "active"
+    """``active``, ``dormant`` (revived by use) or ``suspended``."""
+    roles: tuple[str, ...] = ()
+    login_type: str = "password"
+    avatar_url: str = ""
+    deleted: bool = False
+    last_seen_at: datetime | None = None
+    is_system: bool = False
+    is_service_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """What a list of users is narrowed to; empty members do not narrow."""
+
+    text: str = ""
+    """Part of the username or the e-mail, any case."""
+    name: str = ""
+    statuses: tuple[str, ...] = ()
+    role: str = ""
+    login_types: tuple[str, ...] = ()
+    service_account: bool | None = None
+    id: str = ""
+
+
+class Users:
+    """The users as one connection sees them. Deleted ones are found by id only."""
+
+    def __init__(self, db: AsyncConnection) -> None:
+        self._db = db
+
+    async def insert(self, user: User) -> None:
+        """Raises Conflict, naming the field, when username or e-mail belong to somebody."""
+        taken = [
+            ("username", func.lower(users.c.username) == user.username.lower()),
+            ("email", and_(users.c.email != "", func.lower(users.c.email) == user.email.lower())),
+        ]
+        for name, condition in taken:
+            if (await self._db.execute(select(users.c.id).where(condition, users.c.deleted.is_(False)))).first():
+                raise _taken(name, user)
+        try:
+            await self._db.execute(insert(users).values(_columns(user)))
+        except IntegrityError as error:  # somebody was faster
+            raise _taken("username", user) from error
+
+    async def get(self, user_id: str) -> User:
+        """Deleted ones included. Raises NotFound."""
+        return await self._only(users.c.id == user_id, user_id)
+
+    async def named(self, username: str) -> User:
+        """Upper and lower case are the same. Raises NotFound."""
+        return await self._only(
+            and_(func.lower(users.c.username) == username.lower(), users.c.deleted.is_(False)), username
+        )
+
+    async def any(self) -> bool:
+        """Return whether there is or ever was a user."""
+        return (
+            await self._db.execute(select(users.c.id).where(users.c.deleted.is_(False)).limit(1))
+        ).first() is not None
+
+    async def first_owner(self) -> User | None:
+        """Return the oldest owner that may act."""
+        owners = _conditions(UserFilter(role="owner", statuses=("active", "dormant")))
+        rows = await self._db.execute(select(users).where(*owners).order_by(users.c.created_at, users.c.id).limit(1))
+        row = rows.one_or_none()
+        return None if row is None else _user(row)
+
+    async def revive(self, user_id: str, now: datetime) -> None:
+        """A dormant user came back."""
+        await self._db.execute(
+            update(users)
+            .where(users.c.id == user_id, users.c.status == "dormant")
+            .values(status="active", updated_at=now, last_seen_at=now)
+        )
+
+    async def set_status(self, user_id: str, status: str, now: datetime) -> None:
+        """The caller has checked that the user exists."""
+        await self._db.execute(update(users).where(users.c.id == user_id).values(status=status, updated_at=now))
+
+    async def list(self, wanted: UserFilter, *, limit: int, offset: int = 0) -> tuple[list[User], int]:
+        """Return a page ordered by username, and how many there are in all."""
+        conditions = _conditions(wanted)
+        rows = select(users).where(*conditions).order_by(func.lower(users.c.username), users.c.id)
+        rows = rows.limit(limit).offset(offset)
+        count = select(func.count()).select_from(users).where(*conditions)
+        page = [_user(row) for row in await self._db.execute(rows)]
+        return page, (await self._db.execute(count)).scalar_one()
+
+    async def by_ids(self, ids: Iterable[str]) -> Mapping[str, User]:
+        """Deleted ones included; unknown ids are missing."""
+        rows = await self._db.execute(select(users).where(users.c.id.in_(sorted(set(ids)))))
+        return {row.id: _user(row) for row in rows}
+
+    async def _only(self, condition: ColumnElement[bool], name: str) -> User:
+        row = (await self._db.execute(select(users).where(condition))).one_or_none()
+        if row is None:
+            raise NotFound("user", name)
+        return _user(row)
+
+
+def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [users.c.deleted.is_(False), users.c.is_system.is_(False)]
+    if wanted.text:
+        conditions.append(or_(*(containing(func.lower(users.c[name]), wanted.text) for name in ("username", "email"))))
+    if wanted.name:
+        conditions.append(containing(func.lower(users.c.name), wanted.name))
+    if wanted.statuses:
+        conditions.append(users.c.status.in_(wanted.statuses))
+    if wanted.role:  # a JSON list of plain words
+        conditions.append(containing(users.c.rbac_roles.cast(users.c.name.type), f'"{wanted.role}"'))
+    if wanted.login_types:
+        conditions.append(users.c.login_type.in_(wanted.login_types))
+    if wanted.service_account is not None:
+        conditions.append(users.c.is_service_account.is_(wanted.service_account))
+    if wanted.id:
+        conditions.append(users.c.id == wanted.id)
+    return conditions
+
+
+def _taken(name: str, user: User) -> Conflict:
+    value = user.username if name == "username" else user.email
+    return Conflict(f'a user with the {name} "{value}" exists already', [(name, "is taken")])
+
+
+_FIELDS = tuple(field for field in User.__slots__ if field != "roles")
+
+
+def _columns(user: User) -> dict[str, object]:
+    return {**{name: getattr(user, name) for name in _FIELDS}, "rbac_roles": list(user.roles)}
+
+
+def _user(row: Row[tuple[object, ...]]) -> User:
+    values = row._mapping
+    return User(**{name: values[name] for name in _FIELDS}, roles=tuple(values["rbac_roles"]))

@@ -36,7 +36,17 @@ def build() -> None:
         source, target = HERE / f"{name}.c", BUILD / name
         if target.exists() and target.stat().st_mtime > max(shared, source.stat().st_mtime):
             continue
-        command = [os.environ.get("CC", "cc"), "-D_GNU_SOURCE", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", target, source]
+        command: list[str | Path] = [
+            os.environ.get("CC", "cc"),
+            "-D_GNU_SOURCE",
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-o",
+            target,
+            source,
+        ]
         if subprocess.run(command, check=False).returncode != 0:
             raise Failed(f"{source.name} could not be compiled; a C compiler is needed (CC names another one)")
 
@@ -82,7 +92,7 @@ class Target:
     port: int
     pid: int
     prefix: str = ""
-    token: str = "sk-bench"  # noqa: S105 - the mock does not look at it
+    token: str = "sk-bench"
 
     def cpu(self) -> float:
         """Seconds of processor time used so far, user and system, all threads, as the kernel's scheduler counts it.
@@ -115,7 +125,9 @@ def answers(port: int, method: str, path: str) -> bool:
         connection.close()
 
 
-def wait_for(process: subprocess.Popen[str], port: int, method: str, path: str, log: Path, patience: float = 30) -> None:
+def wait_for(
+    process: subprocess.Popen[str], port: int, method: str, path: str, log: Path, patience: float = 30
+) -> None:
     """Return as soon as the process answers. Raises Failed when it left, or does not answer in time."""
     until = time.monotonic() + patience
     while not answers(port, method, path):
@@ -140,7 +152,7 @@ def mock(folder: Path) -> Iterator[Target]:
 @contextlib.contextmanager
 def control(folder: Path, upstream: Target) -> Iterator[Target]:
     port, log = free_port(), folder / "control.log"
-    command = [sys.executable, HERE / "control.py", str(port), f"http://127.0.0.1:{upstream.port}"]
+    command: list[str | Path] = [sys.executable, HERE / "control.py", str(port), f"http://127.0.0.1:{upstream.port}"]
     with running(command, RELAY_CORES, log) as process:
         wait_for(process, port, "POST", "/", log)
         yield Target("control", port, process.pid)
@@ -148,7 +160,15 @@ def control(folder: Path, upstream: Target) -> Iterator[Target]:
 
 def gateway_command(data: Path, port: int, upstream: Target) -> tuple[list[str | Path], dict[str, str]]:
     """The gateway as a team would start it: records on, structured log off, SQLite with a sync per commit."""
-    command = [CODERAI, "server", "--aibridge-enabled", "--http-address", f"127.0.0.1:{port}", "--data-dir", data]
+    command: list[str | Path] = [
+        CODERAI,
+        "server",
+        "--aibridge-enabled",
+        "--http-address",
+        f"127.0.0.1:{port}",
+        "--data-dir",
+        data,
+    ]
     return command, {
         "CODER_AIBRIDGE_PROVIDER_0_TYPE": "anthropic",
         "CODER_AIBRIDGE_PROVIDER_0_KEY": "sk-ant-bench",
@@ -167,11 +187,11 @@ def gateway(folder: Path, upstream: Target, name: str = "gateway") -> Iterator[T
 
 
 def _token(data: Path) -> str:
-    command = [CODERAI, "tokens", "create", "--name", "bench", "--data-dir", data]
+    command: list[str | Path] = [CODERAI, "tokens", "create", "--name", "bench", "--data-dir", data]
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=60)
     if made.returncode != 0:
         raise Failed(f"coderai tokens create: {made.stderr.strip()[-500:]}")
-    return made.stdout.split()[-1]
+    return str(made.stdout.split()[-1])
 
 
 def load(target: Target, *options: str, query: str = "", body: Path, seconds: float) -> dict[str, Any]:
@@ -196,7 +216,12 @@ def load(target: Target, *options: str, query: str = "", body: Path, seconds: fl
         f"Authorization: Bearer {target.token}",
     )
     command: list[str | Path] = [BUILD / "load", "--port", str(target.port), "--body", body, "--seconds", str(seconds)]
-    command += ["--path", f"{target.prefix}/v1/messages?beta=true{query}", "--session-header", "X-Claude-Code-Session-Id"]
+    command += [
+        "--path",
+        f"{target.prefix}/v1/messages?beta=true{query}",
+        "--session-header",
+        "X-Claude-Code-Session-Id",
+    ]
     command += [part for header in headers for part in ("--header", header)]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(

@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        if self.status >= 200:
+        if self.status >= 200 and self._trouble is None:
             self._head_done = True
 
     def on_body(self, data: bytes) -> None:

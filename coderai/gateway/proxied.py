@@ -83,6 +83,5 @@ async def proxying() -> AsyncIterator[ProxiedCalls]:
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-        auto_decompress=False,
     ) as session:
         yield ProxiedCalls(session)

@@ -15,6 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from coderai.errors import Invalid, Unreachable
+from coderai.gateway.decoding import Decoded
 from coderai.gateway.http1 import Connection, Died
 from coderai.gateway.pool import Origin, Pool
 
@@ -115,8 +116,10 @@ class _Direct:
     def __init__(self, connection: Connection, headers: CIMultiDictProxy[str]) -> None:
         self.status = connection.status
         self.headers = headers
-        self.read = connection.read
-        self.at_end = connection.at_end
+        encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        body = connection if encoding == "identity" else Decoded(connection, encoding)
+        self.read = body.read
+        self.at_end = body.at_end
 
 
 @dataclass(frozen=True, slots=True)

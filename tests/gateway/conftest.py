@@ -1,0 +1,142 @@
+"""A data plane on a real listener, between a real client and a scripted provider; the records go to a notebook."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from coderai.access.callers import Caller
+from coderai.demo.provider import ScriptedProvider
+from coderai.errors import NotSignedIn, StoreUnavailable
+from coderai.gateway.app import DataPlane
+from coderai.gateway.exchange import Exchanges
+from coderai.gateway.passthrough import Passthrough
+from coderai.gateway.pool import pooling
+from coderai.gateway.upstream import Upstream
+from coderai.gateway.watch import Patience, Watch
+from coderai.providers.anthropic import ANTHROPIC
+from coderai.providers.openai import OPENAI
+from coderai.providers.registry import Instance, Registry
+from coderai.records import End, Ending, Interception
+
+TOKEN = "WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe"
+CENTRAL_KEY = "sk-central-0123456789abcdef"
+PATIENT = Patience()
+ALICE = Caller("01890000-0000-7000-8000-00000000a11c", "alice", token_id="WuoWs4ZsMX")
+
+
+class Notebook:
+    """Fulfils the Recorder port in memory; can refuse, and can be asked to hold the end back."""
+
+    def __init__(self) -> None:
+        self.begun: list[Interception] = []
+        self.ended: list[tuple[Interception, End]] = []
+        self.calls: list[str] = []
+        self.refuse_begin = False
+        self.refuse_end = False
+        self.end_asked = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.all_ended = asyncio.Event()
+
+    async def begin(self, interception: Interception) -> None:
+        if self.refuse_begin:
+            raise StoreUnavailable("the audit store is not available")
+        self.begun.append(interception)
+
+    def saw_call(self, interception: Interception, call_id: str) -> None:
+        self.calls.append(call_id)
+
+    async def end(self, interception: Interception, end: End) -> None:
+        self.end_asked.set()
+        await self.may_end.wait()
+        if self.refuse_end:
+            raise StoreUnavailable("the audit store is not available")
+        self.ended.append((interception, end))
+        self.all_ended.set()
+
+    @property
+    def only_end(self) -> End:
+        assert len(self.ended) == 1
+        return self.ended[0][1]
+
+    @property
+    def endings(self) -> list[Ending]:
+        return [end.ending for _, end in self.ended]
+
+
+class OneToken:
+    """Fulfils the Authority port: one token works."""
+
+    async def identify(self, token: str) -> Caller:
+        if token != TOKEN:
+            raise NotSignedIn("this token does not work")
+        return ALICE
+
+
+@dataclass
+class Setting:
+    """What a test talks to."""
+
+    url: str
+    client: aiohttp.ClientSession
+    provider: ScriptedProvider
+    notebook: Notebook
+    plane: DataPlane
+    watch: Watch
+
+    def post(self, path: str, body: object, **options: object) -> aiohttp.client._RequestContextManager:
+        headers = {"Authorization": f"Bearer {TOKEN}", **options.pop("headers", {})}  # type: ignore[dict-item]
+        return self.client.post(self.url + path, json=body, headers=headers, **options)  # type: ignore[arg-type]
+
+
+Opening = Callable[..., AbstractAsyncContextManager[Setting]]
+
+
+@asynccontextmanager
+async def _opened(
+    *replies: object,
+    patience: Patience = PATIENT,
+    keys: tuple[str, ...] = (CENTRAL_KEY,),
+    allow_byok: bool = True,
+    max_bytes: int = 1 << 20,
+    base_url: str | None = None,
+) -> AsyncIterator[Setting]:
+    async with AsyncExitStack() as stack:
+        provider = ScriptedProvider(replies)
+        url = base_url or await stack.enter_async_context(provider.serving())
+        notebook = Notebook()
+        watch = Watch(patience)
+        upstream = Upstream(await stack.enter_async_context(pooling()))
+        registry = Registry(
+            [
+                Instance("anthropic", "anthropic", url, ANTHROPIC, keys),
+                Instance("openai", "openai", url + "/v1", OPENAI, keys),
+                Instance("sleeping", "openai", url, OPENAI, keys, "disabled"),
+                Instance("broken", "google", url, None, keys, "error", "type google is not available yet"),
+            ]
+        )
+        exchanges = Exchanges(notebook, upstream, watch, max_bytes)
+        passthrough = Passthrough(upstream, watch, max_bytes)
+        plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok)
+        app = web.Application(client_max_size=1 << 30)
+        app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)
+        stack.push_async_callback(server.close)
+        client = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(watch.run(), name="watch")
+            yield Setting(str(server.make_url("/api/v2/aibridge")), client, provider, notebook, plane, watch)
+            looking.cancel()
+
+
+@pytest.fixture
+def opened() -> Opening:
+    """Return the context that opens a data plane before a provider with the given script."""
+    return _opened

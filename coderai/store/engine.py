@@ -1,0 +1,186 @@
+"""Open the database, whichever of the two it is. All differences between them that queries must not see end here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import event, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from coderai.errors import StoreUnavailable, StoreUnusable
+from coderai.ids import new_id
+from coderai.store import processes, watching
+from coderai.store.locations import Location, claim_file, locate
+from coderai.store.migrations import HEAD
+from coderai.store.prepare import prepare
+from coderai.store.schema import changes
+from coderai.store.trouble import translated, unavailable
+from coderai.store.writer import RecordStore
+
+Synchronous = Literal["FULL", "NORMAL"]
+Dialect = Literal["sqlite", "postgresql"]
+
+_BUSY_MS = 5_000
+_READERS = 8
+
+
+class Store:
+    """What the rest of the program gets. Connections are SQLAlchemy's ``AsyncConnection`` on both databases."""
+
+    def __init__(self, engine: AsyncEngine, location: Location, records: RecordStore, deployment_id: str) -> None:
+        self.engine = engine
+        self.records = records
+        """Where the recorder writes."""
+        self.deployment_id = deployment_id
+        self.schema_version = HEAD
+        self.process_id = records.process_id
+        self.dialect: Dialect = "postgresql" if location.path is None else "sqlite"
+        self._location = location
+
+    @asynccontextmanager
+    async def transaction(self, topics: Iterable[str] = ()) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write; left without an error it is committed and every watcher learns *topics*.
+
+        Raises StoreUnavailable. IntegrityError passes, for the noun to judge.
+        """
+        with translated():
+            async with self.engine.connect() as connection:
+                await connection.execution_options(coderai_writes=True)
+                async with connection.begin():
+                    yield connection
+                    await self.changed(connection, *topics)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One unchanging view of the database for statements that must agree. Raises StoreUnavailable."""
+        with translated():
+            async with self.engine.connect() as connection:
+                if self.dialect == "postgresql":
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
+    async def changed(self, connection: AsyncConnection, *topics: str) -> None:
+        """Let every watcher of ``changes()`` know *topics* once the transaction of *connection* is committed."""
+        insert = sqlite.insert if self.dialect == "sqlite" else postgresql.insert
+        for topic in sorted(topics):
+            bump = insert(changes).values(topic=topic, revision=1)
+            bump = bump.on_conflict_do_update(index_elements=["topic"], set_={"revision": changes.c.revision + 1})
+            await connection.execute(bump)
+            if self.dialect == "postgresql":
+                await connection.execute(select(func.pg_notify(watching.CHANNEL, topic)))
+
+    def changes(self) -> AsyncIterator[frozenset[str]]:
+        """Yield sets of changed topics, of all processes, within a quarter of a second.
+
+        ``EVERYTHING`` comes first and whenever something may have been missed: drop every cache.
+        """
+        if self._location.path is None:
+            return watching.listen(self._location.dsn)
+        return watching.poll(self.engine)
+
+    async def ping(self, limit: float = 2.0) -> None:
+        """Raises StoreUnavailable if the database does not answer within *limit* seconds."""
+        try:
+            async with asyncio.timeout(limit), self.reading() as connection:
+                await connection.execute(select(1))
+        except TimeoutError as error:
+            raise StoreUnavailable(f"the database did not answer within {limit:g} s") from error
+
+
+@asynccontextmanager
+async def open_store(
+    url: str, *, synchronous: Synchronous = "FULL", create: bool = True, jobs: bool = True
+) -> AsyncIterator[Store]:
+    """Open, and if need be create or migrate, the database at *url*.
+
+    With *jobs* this process is entered in ``processes`` (run ``processes.attend`` beside it) and orphans of dead ones
+    are closed. Raises StoreUnusable for a database we must not touch, StoreUnavailable for one we cannot reach.
+    """
+    location = locate(url)
+    if location.path is not None:
+        claim_file(location.path, create=create)
+    engine = _sqlite_engine(location.path, synchronous) if location.path else _postgres_engine(location.dsn)
+    try:
+        deployment_id = await _prepare(engine, location, create=create)
+        async with _records(location, synchronous) as records:
+            store = Store(engine, location, records, deployment_id)
+            if jobs:
+                await processes.register(store)
+                await processes.close_orphans(store)
+            try:
+                yield store
+            finally:
+                if jobs:
+                    await processes.leave(store)
+    finally:
+        await engine.dispose()
+
+
+async def _prepare(engine: AsyncEngine, location: Location, *, create: bool) -> str:
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(coderai_writes=True)
+            async with connection.begin():
+                return await connection.run_sync(prepare, create=create)
+    except (DatabaseError, OSError) as error:
+        if "not a database" in str(error):
+            raise StoreUnusable(f"{location.path} is not an SQLite database") from error
+        raise unavailable(error) from error
+
+
+def _records(location: Location, synchronous: Synchronous) -> AbstractAsyncContextManager[RecordStore]:
+    if location.path is None:
+        from coderai.store.writer_postgres import open_records as open_postgres
+
+        return open_postgres(location.dsn, new_id())
+    from coderai.store.writer_sqlite import open_records as open_sqlite
+
+    return open_sqlite(location.path, new_id(), sqlite_pragmas(synchronous))
+
+
+def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
+    """What every connection to SQLite is told first."""
+    return (
+        f"PRAGMA busy_timeout={_BUSY_MS}",
+        f"PRAGMA synchronous={synchronous}",
+        "PRAGMA foreign_keys=ON",
+        "PRAGMA auto_vacuum=INCREMENTAL",  # heard only before the first table; lets retention give space back
+    )
+
+
+def _sqlite_engine(path: Path, synchronous: Synchronous) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", connect_args={"isolation_level": None}, pool_size=_READERS, max_overflow=0
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _set_up(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in sqlite_pragmas(synchronous):
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        # A reader that becomes a writer would fail at once when another one wrote meanwhile: say so at the beginning.
+        writes = connection.get_execution_options().get("coderai_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(dsn: str) -> AsyncEngine:
+    try:
+        import asyncpg
+    except ImportError as error:
+        raise StoreUnusable("PostgreSQL needs a further package: pip install 'coderai[postgres]'") from error
+
+    async def connect(*_arguments: object, **_options: object) -> Any:
+        return await asyncpg.connect(dsn, timeout=10, server_settings=watching.POSTGRES_SETTINGS)
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_size=_READERS, max_overflow=0)

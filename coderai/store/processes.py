@@ -1,0 +1,100 @@
+"""Which processes are alive, and the interceptions that dead ones left open."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from coderai.errors import StoreUnavailable
+from coderai.records import Ending
+from coderai.store.rollup import lock_sessions, recount
+from coderai.store.schema import interceptions, processes
+
+if TYPE_CHECKING:
+    from coderai.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+ORPHANED_AFTER = timedelta(seconds=30)
+_BATCH = 500
+
+
+async def register(store: "Store") -> None:
+    """Enter this process, so that nobody takes its running interceptions for orphans."""
+    async with store.transaction() as connection:
+        await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=datetime.now(UTC)))
+
+
+async def beat(store: "Store") -> None:
+    """Say that this process is alive."""
+    mine = processes.c.id == store.process_id
+    async with store.transaction() as connection:
+        result = await connection.execute(update(processes).where(mine).values(heartbeat_at=datetime.now(UTC)))
+        if result.rowcount == 0:  # another one thought us dead
+            await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=datetime.now(UTC)))
+
+
+async def leave(store: "Store") -> None:
+    """Say good-bye: what we left open, if anything, is now an orphan."""
+    try:
+        async with store.transaction() as connection:
+            await connection.execute(delete(processes).where(processes.c.id == store.process_id))
+    except StoreUnavailable as error:
+        log.warning("could not sign off from the database: %s", error)
+
+
+async def attend(store: "Store", *, every: float = 5.0) -> None:
+    """Beat and look for orphans until cancelled. To be run as a task beside everything else."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await beat(store)
+            await close_orphans(store)
+        except StoreUnavailable as error:
+            log.warning("heartbeat not written: %s", error)
+
+
+async def close_orphans(store: "Store", *, after: timedelta = ORPHANED_AFTER) -> int:
+    """Close open interceptions of processes silent for longer than *after* as interrupted; return how many."""
+    horizon = datetime.now(UTC) - after
+    closed = 0
+    while batch := await _close_some(store, horizon):
+        closed += batch
+    if closed:
+        log.warning("closed %d interceptions that a process left open", closed)
+    async with store.transaction() as connection:
+        await connection.execute(delete(processes).where(processes.c.heartbeat_at < horizon))
+    return closed
+
+
+async def _close_some(store: "Store", horizon: datetime) -> int:
+    alive = exists().where(processes.c.id == interceptions.c.process_id, processes.c.heartbeat_at >= horizon)
+    # A process without a row has left or is just coming: its young ones are nobody's orphans yet.
+    orphans = (
+        select(interceptions.c.id, interceptions.c.session_id, interceptions.c.initiator_id)
+        .where(interceptions.c.ended_at.is_(None), interceptions.c.started_at < horizon, ~alive)
+        .where(interceptions.c.process_id.is_distinct_from(store.process_id))
+        .order_by(interceptions.c.id)
+        .limit(_BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    async with store.transaction() as connection:
+        rows = (await connection.execute(orphans)).all()
+        if not rows:
+            return 0
+        keys = sorted({(row.session_id, row.initiator_id) for row in rows})
+        await lock_sessions(connection, keys)
+        await connection.execute(
+            update(interceptions)
+            .where(interceptions.c.id.in_([row.id for row in rows]), interceptions.c.ended_at.is_(None))
+            .values(
+                ended_at=datetime.now(UTC),
+                ending=Ending.INTERRUPTED.value,
+                error_type="unknown",
+                error_message="the process that served this exchange ended before it",
+            )
+        )
+        await recount(connection, keys)
+        return len(rows)

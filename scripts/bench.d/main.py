@@ -22,6 +22,7 @@ MEASURES = {
     "streams": measures.streams,
     "memory": measures.memory,
     "start": measures.start,
+    "records": measures.records,
     "size": measures.size,
 }
 
@@ -44,10 +45,11 @@ measurements:
                through the control as well
   memory       resident memory idle, after many requests, per open stream
   start        exec to the first answer of /healthz, on a data directory that is up to date
+  records      (always) whether every answer the load client saw has its records
   size         bytes of an installation without extras (downloads; only with --size)
 
 The rates and tails are noisy where others use the machine; the ratios are steadier. Ends with 1 if a figure misses its
-"at least" or could not be measured.
+"at least" or a measurement failed.
 """
 
 QUICK = Effort(
@@ -75,7 +77,9 @@ FULL = Effort(
 def main() -> int:
     options = _options()
     processes.leave_on_signals()
-    wanted = options.only or [name for name in MEASURES if name != "size" or options.size]
+    wanted = (
+        [*options.only, "records"] if options.only else [name for name in MEASURES if name != "size" or options.size]
+    )
     effort = _effort(options)
     begun = time.monotonic()
     with (

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,11 @@ SMALL, LARGE = "2 KB", "250 KB"
 CONCURRENCY = (1, 16, 64)
 VERDICT_AT = 16
 """The concurrency whose ratio stands for a body size in the table of figures."""
+RECORDS = {
+    "interceptions": "aibridge_interceptions WHERE ended_at IS NOT NULL",
+    "prompts": "aibridge_user_prompts",
+    "usages": "aibridge_token_usages",
+}
 STREAM_EVENTS, PACE_MS = 64, 20
 
 
@@ -292,11 +298,27 @@ def start(bench: Bench) -> None:
     bench.remarks["start"] = f"(first start, with all migrations: {times[0]:.2f} s)"
 
 
+def records(bench: Bench) -> None:
+    """Whether the gateway has a finished record, with its prompt and usage, of every answer the load client saw."""
+    if bench.gateway is None or bench.gateway.database is None:
+        return
+    with contextlib.closing(sqlite3.connect(f"file:{bench.gateway.database}?mode=ro", uri=True)) as database:
+        found = {}
+        for what, where in RECORDS.items():
+            found[what] = database.execute(f"SELECT count(*) FROM {where}").fetchone()[0]
+    answered = bench.gateway.answered
+    bench.details["records"] = {"answered": answered, **found}
+    bench.say(f"  {answered:,} answers, recorded: {found}")
+    missing = {what: answered - count for what, count in found.items() if count < answered}
+    if missing:
+        raise processes.Failed(f"of {answered:,} answers the client saw, records are missing: {missing}")
+
+
 def size(bench: Bench) -> None:
     """The bytes that pip puts on disk for coderai and what it needs, without extras and byte code."""
     root = processes.HERE.parent.parent
     with tempfile.TemporaryDirectory(prefix="coderai-size-") as folder:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--no-compile", "--disable-pip-version-check"]
         command += ["-c", str(root / "scripts/constraints.txt"), "--target", folder, str(root)]
         if subprocess.run(command, check=False, timeout=600).returncode != 0:
             raise processes.Failed("pip could not install the project into a folder")

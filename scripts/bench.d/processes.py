@@ -84,7 +84,7 @@ def running(
             process.communicate()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Target:
     """Something that takes the load: where it listens, its process, and how to ask it."""
 
@@ -93,6 +93,9 @@ class Target:
     pid: int
     prefix: str = ""
     token: str = "sk-bench"
+    database: Path | None = None
+    answered: int = 0
+    """Requests that the load client saw answered so far, to be found in the records."""
 
     def cpu(self) -> float:
         """Seconds of processor time used so far, user and system, all threads, as the kernel's scheduler counts it.
@@ -183,7 +186,7 @@ def gateway(folder: Path, upstream: Target, name: str = "gateway") -> Iterator[T
     command, extra = gateway_command(data, port, upstream)
     with running(command, RELAY_CORES, log, extra) as process:
         wait_for(process, port, "GET", "/healthz", log)
-        yield Target(name, port, process.pid, "/api/v2/aibridge/anthropic", _token(data))
+        yield Target(name, port, process.pid, "/api/v2/aibridge/anthropic", _token(data), data / "coderai.db")
 
 
 def _token(data: Path) -> str:
@@ -236,6 +239,7 @@ def load(target: Target, *options: str, query: str = "", body: Path, seconds: fl
         if process.returncode != 0:
             raise Failed(f"load client: {errors.read().strip()}")
     seen: dict[str, Any] = json.loads(out)
+    target.answered += seen["finished"]
     if seen["errors"]:
         wrong = {name: seen[name] for name in ("sent", "bad_status", "first_bad_status", "bad_body", "broken")}
         raise Failed(f"{target.name}: {seen['errors']} wrong answers {wrong}")
@@ -243,6 +247,6 @@ def load(target: Target, *options: str, query: str = "", body: Path, seconds: fl
 
 
 def leave_on_signals() -> None:
-    """Turn SIGTERM and SIGHUP into an ordinary exit, so that every child is ended."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+    """Turn the signals that end a program into an ordinary exit, so that every child is ended."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -41,7 +41,8 @@ class RecordStore(Protocol):
         """Return when all of *batch* is durable, with the link of each item's interception.
 
         *known* has links that the caller found among running calls, by interception id; they win over the table.
-        Repeating a batch changes nothing. Raises StoreUnavailable: then nothing or all of it was stored.
+        Repeating a batch changes nothing. Raises StoreUnavailable when it should be repeated, StoreError when an item
+        can never be stored; the state of the batch is then unknown.
         """
         ...
 

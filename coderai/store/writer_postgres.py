@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import BigInteger, Boolean, Integer, Table
 
-from coderai.errors import StoreUnavailable
+from coderai.errors import StoreError
 from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
 from coderai.store import schema
 from coderai.store import writer as w
@@ -144,7 +144,7 @@ class PostgresRecords:
             with contextlib.suppress(Indigestible):
                 return (await self._commit([poorer], known))[0]
         log.critical("interception %s could not be stored at all", item.interception.id)
-        raise StoreUnavailable("the database takes no form of this record")
+        raise StoreError("the database takes no form of this record")
 
     async def _commit(self, batch: Sequence[w.Item], known: Mapping[str, Link]) -> list[Link]:
         lost = 0

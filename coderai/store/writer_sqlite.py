@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from coderai.errors import StoreUnavailable
+from coderai.errors import StoreError
 from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
 from coderai.store import writer as w
 from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT, SessionKey
@@ -159,7 +159,7 @@ class SqliteRecords:
             with contextlib.suppress(Indigestible):
                 return self._transaction.run([poorer], known)[0]
         log.critical("interception %s could not be stored at all", item.interception.id)
-        raise StoreUnavailable("the database takes no form of this record")
+        raise StoreError("the database takes no form of this record")
 
 
 class _Transaction:

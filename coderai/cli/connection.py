@@ -1,0 +1,122 @@
+"""The command line's HTTP client: one connection to the API, over TCP, a unix socket, or a pair of sockets."""
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from coderai import __version__
+from coderai.cli.errors import Refused
+from coderai.cli.shapes import ErrorBody, read
+from coderai.cli.target import Remote
+from coderai.errors import CoderaiError, ServerUnreachable
+
+T = TypeVar("T")
+Query = Mapping[str, str | None]
+
+
+class Api:
+    """Calls the API of one server."""
+
+    def __init__(
+        self, connection: http.client.HTTPConnection, where: str, *, prefix: str = "", token: str | None = None
+    ) -> None:
+        self._connection = connection
+        self._where = where
+        self._prefix = prefix
+        self._headers = {"Accept": "application/json", "User-Agent": f"coderai/{__version__}"}
+        if token:
+            self._headers["Coder-Session-Token"] = token
+        self._has_token = bool(token)
+
+    def get(self, path: str, query: Query | None = None) -> bytes:
+        """Return the body of a GET; members of *query* that are None are left out."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self.call("GET", f"{path}?{urlencode(given)}" if given else path)
+
+    def read(self, path: str, shape: type[T], query: Query | None = None) -> T:
+        """Return the document of a GET."""
+        return read(self.get(path, query), shape)
+
+    def call(self, method: str, path: str, document: Any = None) -> bytes:
+        """Return the body of an answer.
+
+        Raises Refused for an error status, ServerUnreachable when there was no answer.
+        """
+        body = None if document is None else json.dumps(document).encode()
+        headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
+        try:
+            self._connection.request(method, self._prefix + path, body, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerUnreachable(f"no answer from {self._where}: {_reason(error)}") from error
+        if answer.status < 300:
+            return content
+        raise self._refused(answer.status, answer.getheader("Location"), content)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _refused(self, status: int, location: str | None, content: bytes) -> Refused:
+        if location and status < 400:
+            return Refused(status, f"{self._where} sends elsewhere: use --url with the address in {location}")
+        try:
+            body = read(content, ErrorBody)
+        except CoderaiError:
+            body = ErrorBody()
+        message = body.message or f"{self._where} answered with status {status}"
+        detail = body.detail
+        if status == 401 and not self._has_token:
+            detail = "No token was given: use --token, or set CODERAI_TOKEN."
+        return Refused(status, message, detail, tuple((wrong.field, wrong.detail) for wrong in body.validations))
+
+
+def segment(value: str) -> str:
+    """Return *value* as one segment of a path. Raises CoderaiError for what no path can hold."""
+    if value in ("", ".", ".."):
+        raise CoderaiError(f"{value!r} is no id and no name")
+    return quote(value, safe="")
+
+
+def to_url(remote: Remote, seconds: float) -> Api:
+    """Return the API at an address; nothing is connected before the first call."""
+    parts = urlsplit(remote.url)
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            host, parts.port, timeout=seconds, context=ssl.create_default_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
+    return Api(connection, remote.url, prefix=parts.path.rstrip("/"), token=remote.token)
+
+
+def over(connected: socket.socket, where: str, seconds: float) -> Api:
+    """Return the API at the other end of a connected socket, where every request is the local owner's."""
+    connected.settimeout(seconds)
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = connected
+    connection.auto_open = 0
+    return Api(connection, where)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ssl.SSLError():
+            return f"its TLS certificate or handshake was not accepted ({error.reason or 'unknown reason'})"
+        case TimeoutError():
+            return "it took too long (see --timeout)"
+        case socket.gaierror():
+            return "its name cannot be resolved"
+        case OSError() if error.strerror:
+            return error.strerror
+        case http.client.RemoteDisconnected():
+            return "the connection was closed without an answer"
+        case _:
+            return type(error).__name__

@@ -1,0 +1,134 @@
+"""The entry point: collects the nouns, and turns what goes wrong into one text and an exit code. No traceback, ever."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from coderai import __version__
+from coderai.cli import demo, interceptions, sessions, tokens, users
+from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code
+from coderai.cli.options import Run, command, noun
+from coderai.cli.shapes import Build
+from coderai.cli.text import harmless
+from coderai.errors import CoderaiError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a text of the audit trail may not fit into the terminal's encoding
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; errors are written to stderr."""
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except CoderaiError as error:
+        _complain(error, arguments)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+    except typer.Abort:
+        sys.stderr.write("aborted\n")
+        return FAILED
+    except Exception as error:  # the top: nobody above us could say it better
+        if hasattr(error, "format_message"):  # typer's errors of usage; their base class is not public
+            _complain(WrongUse(error.format_message()), arguments)
+            return int(getattr(error, "exit_code", USAGE))
+        if os.environ.get("CODERAI_DEBUG"):
+            raise
+        text = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
+        _complain(CoderaiError(text), arguments)
+        return FAILED
+    return code
+
+
+def build() -> typer.Typer:
+    """Return the tree of commands."""
+    app = typer.Typer(
+        name="coderai", help="An open AI gateway with an audit trail.", no_args_is_help=True, add_completion=False
+    )
+    noun(app)
+    command(app, "version")(version)
+    command(app, "demo")(demo.demo)
+    app.command(
+        "server",
+        help="Run the gateway: `coderai server --help` lists its options.",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(_server)
+    for name, about, register in (
+        ("users", "Who may use the gateway.", users.register),
+        ("tokens", "Tokens that tools and people sign in with.", tokens.register),
+        ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
+        ("interceptions", "Single exchanges with a provider.", interceptions.register),
+    ):
+        group = typer.Typer(no_args_is_help=True)
+        noun(group)
+        register(group)
+        app.add_typer(group, name=name, help=about)
+    return app
+
+
+def version(run: Run) -> None:
+    """Print the version; with --url also the server's."""
+    server = ""
+    if run.choices.url:
+        with run.api() as api:
+            server = api.read("/api/v2/buildinfo", Build).version
+    if run.json:
+        members = f'"version":"{__version__}"' + (f',"server":"{server}"' if server else "")
+        run.document(f"{{{members}}}".encode())
+        return
+    run.say([f"coderai {__version__}", *([f"server {harmless(server)} at {run.choices.url}"] if server else [])])
+
+
+def _server(context: typer.Context) -> None:
+    raise typer.Exit(_serve([*_before_server(context), *context.args]))
+
+
+def _before_server(context: typer.Context) -> list[str]:
+    """Options of every command that were given before the word ``server`` and mean something to it."""
+    chosen = context.obj
+    given = {"--data-dir": chosen.data_dir, "--database-url": chosen.database_url, "--config": chosen.config}
+    return [f"{flag}={value}" for flag, value in given.items() if value]
+
+
+def _serve(arguments: list[str]) -> int:
+    from coderai.cli.server import server_command  # the whole server: only when it is wanted
+
+    return server_command(arguments)
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["server"]:  # its loader wants the arguments exactly as they were written
+        return _serve(list(arguments[1:]))
+    code = build()(list(arguments), prog_name="coderai", standalone_mode=False)
+    return code if isinstance(code, int) else OK
+
+
+def _complain(error: CoderaiError, arguments: Sequence[str]) -> None:
+    if _wants_json(arguments):
+        sys.stderr.write(as_json(error) + "\n")
+        return
+    for line in as_lines(error):
+        sys.stderr.write(harmless(line) + "\n")
+    if exit_code(error) == USAGE:
+        sys.stderr.write("try --help\n")
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        one in ("-ojson", "-o=json", "--output=json") or (one in ("-o", "--output") and two == "json")
+        for one, two in pairs
+    )

@@ -1,0 +1,223 @@
+"""The documents of the API, as far as the command line reads them. Members that are missing have harmless values."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from coderai.errors import CoderaiError
+
+
+class Document(msgspec.Struct, frozen=True):
+    """Members that we do not know are passed over."""
+
+
+class Person(Document, frozen=True):
+    id: str = ""
+    username: str = ""
+
+
+class Tokens(Document, frozen=True):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+
+
+class Session(Document, frozen=True):
+    id: str
+    initiator: Person = Person()
+    on_behalf_of: Any = None
+    providers: list[str] = []
+    models: list[str] = []
+    client: str | None = None
+    started_at: str = ""
+    ended_at: str | None = None
+    last_active_at: str | None = None
+    threads: int = 0
+    token_usage_summary: Tokens = Tokens()
+    last_prompt: str | None = None
+
+
+class SessionPage(Document, frozen=True):
+    count: int = 0
+    count_capped: bool = False
+    sessions: list[Session] = []
+    next_cursor: str | None = None
+
+
+class Thought(Document, frozen=True):
+    text: str = ""
+    source: str = ""
+
+
+class ToolCall(Document, frozen=True):
+    tool: str = ""
+    input: str = ""
+
+
+class Failure(Document, frozen=True):
+    type: str | None = None
+    message: str | None = None
+
+
+class Step(Document, frozen=True):
+    interception_id: str = ""
+    model: str = ""
+    provider_name: str = ""
+    started_at: str = ""
+    ended_at: str | None = None
+    prompt: str | None = None
+    token_usage: Tokens = Tokens()
+    thinking: list[Thought] = []
+    tool_calls: list[ToolCall] = []
+    ending: str | None = None
+    error: Failure | str | None = None
+
+
+class Thread(Document, frozen=True):
+    id: str
+    prompt: str | None = None
+    model: str = ""
+    provider: str = ""
+    credential_kind: str = ""
+    credential_hint: str = ""
+    started_at: str = ""
+    ended_at: str | None = None
+    token_usage: Tokens = Tokens()
+    agentic_actions: list[Step] = []
+    steps: list[Step] | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class SessionDetail(Document, frozen=True):
+    id: str
+    initiator: Person = Person()
+    providers: list[str] = []
+    models: list[str] = []
+    client: str | None = None
+    started_at: str = ""
+    ended_at: str | None = None
+    token_usage_summary: Tokens = Tokens()
+    threads: list[Thread] = []
+
+
+class UsageRow(Tokens, frozen=True):
+    provider_response_id: str = ""
+
+
+class PromptRow(Document, frozen=True):
+    prompt: str = ""
+
+
+class ThoughtRow(Document, frozen=True):
+    content: str = ""
+    text: str = ""
+
+
+class Interception(Document, frozen=True):
+    id: str
+    initiator: Person = Person()
+    provider: str = ""
+    provider_name: str = ""
+    model: str = ""
+    client: str | None = None
+    started_at: str = ""
+    ended_at: str | None = None
+    token_usages: list[UsageRow] = []
+    user_prompts: list[PromptRow] = []
+    tool_usages: list[ToolCall] = []
+    model_thoughts: list[ThoughtRow] = []
+    session_id: str = ""
+    thread_parent_id: str | None = None
+    thread_root_id: str | None = None
+    credential_kind: str = ""
+    credential_hint: str = ""
+    api: str = ""
+    user_agent: str = ""
+    stream: bool | None = None
+    ending: str | None = None
+    http_status: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+    @property
+    def tokens(self) -> Tokens:
+        """The sum over all answers."""
+        rows = self.token_usages
+        return Tokens(
+            input_tokens=sum(row.input_tokens for row in rows),
+            output_tokens=sum(row.output_tokens for row in rows),
+            cache_read_input_tokens=sum(row.cache_read_input_tokens for row in rows),
+            cache_write_input_tokens=sum(row.cache_write_input_tokens for row in rows),
+        )
+
+
+class InterceptionPage(Document, frozen=True):
+    count: int = 0
+    count_capped: bool = False
+    results: list[Interception] = []
+
+
+class RawResults(Document, frozen=True):
+    results: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class User(Document, frozen=True):
+    id: str
+    username: str = ""
+    email: str = ""
+    status: str = ""
+    created_at: str = ""
+    roles: list[Any] = []
+    is_service_account: bool = False
+
+
+class UserPage(Document, frozen=True):
+    count: int = 0
+    users: list[User] = []
+
+
+class RawUsers(Document, frozen=True):
+    users: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Token(Document, frozen=True):
+    id: str
+    token_name: str = ""
+    scopes: list[str] = []
+    username: str = ""
+    user_id: str = ""
+    last_used: str | None = None
+    expires_at: str | None = None
+    created_at: str | None = None
+
+
+class NewKey(Document, frozen=True):
+    key: str
+
+
+class Build(Document, frozen=True):
+    version: str = ""
+
+
+class Validation(Document, frozen=True):
+    field: str = ""
+    detail: str = ""
+
+
+class ErrorBody(Document, frozen=True):
+    message: str = ""
+    detail: str = ""
+    validations: list[Validation] = []
+
+
+T = TypeVar("T")
+
+
+def read(body: bytes, shape: type[T]) -> T:
+    """Read an answer of the API. Raises CoderaiError when it is something else."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CoderaiError(f"the server's answer cannot be read: {error}; is this a coderai server?") from error

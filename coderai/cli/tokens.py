@@ -1,0 +1,143 @@
+"""``coderai tokens``."""
+
+import re
+import sys
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from coderai.cli.connection import Api, segment
+from coderai.cli.errors import WrongUse
+from coderai.cli.options import Run, command
+from coderai.cli.shapes import NewKey, Token, read
+from coderai.cli.text import Column, one_line, table, until, when
+from coderai.errors import Conflict, NotFound
+
+_WHOLE_TOKEN: Final = re.compile(r"([A-Za-z0-9]{10})-[A-Za-z0-9]{22}")
+User = Annotated[str, typer.Option("--user", "-u", help="Whose: a username, an id, or me.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs of this noun."""
+    command(app, "create")(create_command)
+    command(app, "list")(list_command)
+    command(app, "ls", hidden=True)(list_command)
+    command(app, "remove")(remove_command)
+    command(app, "rm", hidden=True)(remove_command)
+    command(app, "delete", hidden=True)(remove_command)
+
+
+def create_command(
+    run: Run,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Made up when not given.")] = None,
+    user: User = "me",
+    lifetime: Annotated[str | None, typer.Option(help="For example 30d or 1y; the server's default otherwise.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="coder:all, ai:use, ai:read, ai:admin; repeatable.")] = None,
+) -> None:
+    """Create a token and print it, alone, on stdout. It is shown this once."""
+    body: dict[str, Any] = {}
+    if name:
+        body["token_name"] = name
+    if lifetime is not None:
+        body["lifetime"] = nanoseconds(lifetime)
+    if scope:
+        body["scopes"] = scope
+    with run.api() as api:
+        answer = api.call("POST", f"/api/v2/users/{segment(user)}/keys/tokens", body)
+    if run.json:
+        run.document(answer)
+        return
+    run.say([one_line(read(answer, NewKey).key)])
+    if run.look.terminal:
+        run.note("Keep it now: it is not shown again. Tools take it as API key or bearer token.")
+
+
+def list_command(
+    run: Run,
+    everybody: Annotated[bool, typer.Option("--all", "-a", help="The tokens of all users.")] = False,
+    user: User = "me",
+    include_expired: Annotated[bool, typer.Option("--include-expired")] = False,
+) -> None:
+    """List tokens, never their secrets."""
+    query = {
+        "include_all": "true" if everybody else None,
+        "include_expired": "true" if include_expired else None,
+    }
+    with run.api() as api:
+        body = api.get(f"/api/v2/users/{segment(user)}/keys/tokens", query)
+    if run.json:
+        run.document(_listed(body))
+        return
+    tokens = sorted(read(_listed(body), list[Token]), key=lambda token: token.id)
+    if not tokens:
+        run.note("no tokens")
+        return
+    heads = ["ID", "NAME", "SCOPES", *(["OWNER"] if everybody else []), "LAST USED", "EXPIRES AT", "CREATED AT"]
+    rows = [_row(run, token, with_owner=everybody) for token in tokens]
+    run.say(table([Column(head, 40) for head in heads], rows, run.look))
+
+
+def remove_command(
+    run: Run,
+    wanted: Annotated[str, typer.Argument(metavar="TOKEN", help="Name, id, or the token itself.")],
+    user: User = "me",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a token: it stops working at once."""
+    with run.api() as api:
+        found = find(api, user, wanted)
+        shown = f"{one_line(found.token_name)} ({one_line(found.id)}) of {one_line(found.username or user)}"
+        if not yes:
+            _confirm(f"Remove token {shown}?")
+        api.call("DELETE", f"/api/v2/users/{segment(found.username or user)}/keys/{segment(found.id)}")
+    if run.json:
+        run.document(b"{}")
+    else:
+        run.note(f"Token {shown} removed.")
+
+
+def find(api: Api, user: str, wanted: str) -> Token:
+    """Return the token with that name or id; names win. Raises NotFound, Conflict."""
+    whole = _WHOLE_TOKEN.fullmatch(wanted)
+    wanted = whole.group(1) if whole else wanted
+    own = _tokens(api, user, everybody=False)
+    named = [token for token in own if token.token_name == wanted]
+    found = named or [token for token in own if token.id == wanted]
+    if not found and user == "me":
+        others = _tokens(api, user, everybody=True)
+        found = [token for token in others if token.id == wanted or token.token_name == wanted]
+    if not found:
+        raise NotFound("token", wanted if whole is None else f"{wanted}-…")
+    if len(found) > 1:
+        raise Conflict(f"several users have a token {wanted!r}: name one with --user, or use the id")
+    return found[0]
+
+
+def nanoseconds(lifetime: str) -> int:
+    """Return a duration as the API wants it. Raises Invalid."""
+    from coderai.durations import parse
+
+    return parse(lifetime) // timedelta(microseconds=1) * 1000
+
+
+def _tokens(api: Api, user: str, *, everybody: bool) -> list[Token]:
+    query = {"include_expired": "true", "include_all": "true" if everybody else None}
+    return read(_listed(api.get(f"/api/v2/users/{segment(user)}/keys/tokens", query)), list[Token])
+
+
+def _listed(body: bytes) -> bytes:
+    """The original says ``null`` where there are none."""
+    return b"[]" if body.strip() == b"null" else body
+
+
+def _row(run: Run, token: Token, *, with_owner: bool) -> list[str]:
+    times = [when(token.last_used, run.look), until(token.expires_at, run.look), until(token.created_at, run.look)]
+    owner = [token.username or token.user_id] if with_owner else []
+    return [token.id, token.token_name, ", ".join(token.scopes), *owner, *times]
+
+
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise WrongUse("nobody here to confirm: say --yes")
+    typer.confirm(question, abort=True, err=True)

@@ -4,6 +4,7 @@
 
     CoderaiError
     ├── Invalid                  input that the caller can mend; may carry (field, detail) pairs
+    │   ├── Unsupported          a form of input that we do not know
     │   └── BadSettings          the same, found while starting: flags, environment, YAML
     ├── TooLarge                 more bytes than allowed
     ├── NotSignedIn              no token, or one that does not work (any more)
@@ -37,6 +38,10 @@ class Invalid(CoderaiError):
         self.validations = tuple(validations)
         """Pairs of (field, what is wrong with it and what would be right)."""
         self.detail = detail
+
+
+class Unsupported(Invalid):
+    """Input in a form that we do not know, for example a content encoding."""
 
 
 class BadSettings(Invalid):

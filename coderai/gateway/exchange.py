@@ -102,9 +102,10 @@ class Exchanges:
         ending = _ending(cut, learned, flight)
         stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
         if not stored:
-            await break_off(request, client, wire.error_event(NOT_STORED))
+            await break_off(request, client, wire.error_event(NOT_STORED, reader.seam))
         elif cut is not None or ending is Ending.BROKEN_OFF:
-            await break_off(request, client, wire.error_event(_last_words(interception.provider_name, ending)))
+            text = _last_words(interception.provider_name, ending)
+            await break_off(request, client, wire.error_event(text, reader.seam))
         elif ending is not Ending.CLIENT_LEFT:
             await finish(answer, client, reader, flight)
         return client

@@ -12,6 +12,7 @@ from coderai.errors import (
     NotSignedIn,
     StoreUnavailable,
     TooLarge,
+    Unsupported,
     UpstreamError,
 )
 from coderai.wire.endings import anthropic_error, openai_error
@@ -26,6 +27,7 @@ _STATUSES: Final[tuple[tuple[type[CoderaiError], int], ...]] = (
     (NotSignedIn, 401),
     (Forbidden, 403),
     (TooLarge, 413),
+    (Unsupported, 415),
     (Invalid, 400),
     (StoreUnavailable, 503),
     (UpstreamError, 502),

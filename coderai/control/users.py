@@ -71,7 +71,7 @@ class UserControl:
                 raise NotFound("user", name)
             return user
 
-    async def list(self, caller: Caller, wanted: UserFilter, *, limit: int, offset: int) -> tuple[list[User], int]:
+    async def list(self, caller: Caller, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[User], int]:
         """Return a page of the users that the caller may see, and how many there are of them."""
         require(caller, Right.READ_SELF)
         if not may(caller, Right.READ_USERS):

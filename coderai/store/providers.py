@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from coderai.store.rows import AnyRow
 from coderai.store.schema import ai_providers
 
 TOPIC = "providers"
@@ -56,5 +57,5 @@ class Providers:
 _FIELDS = Provider.__slots__
 
 
-def _provider(row: Row[tuple[object, ...]]) -> Provider:
+def _provider(row: AnyRow) -> Provider:
     return Provider(**{name: row._mapping[name] for name in _FIELDS})

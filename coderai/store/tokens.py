@@ -1,13 +1,15 @@
 """Gateway tokens: ids, hashes and what they are good for; never a secret."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Row, Select, and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.errors import Conflict, NotFound
+from coderai.store.rows import AnyRow, AnySelect
 from coderai.store.schema import api_keys, users
 
 TOPIC = "tokens"
@@ -78,7 +80,7 @@ class Tokens:
         same = and_(api_keys.c.user_id == user_id, api_keys.c.token_name == name, api_keys.c.login_type == "token")
         return await self._only(_with_owner().where(same), name)
 
-    async def list(self, user_id: str | None, *, expiring_after: datetime | None = None) -> list[Token]:
+    async def list(self, user_id: str | None, *, expiring_after: datetime | None = None) -> Sequence[Token]:
         """Return the named tokens of one user, or of all living ones, oldest first."""
         query = _with_owner().where(api_keys.c.login_type == "token", users.c.deleted.is_(False))
         if user_id is not None:
@@ -97,7 +99,7 @@ class Tokens:
         """Nothing happens when it is gone already."""
         await self._db.execute(delete(api_keys).where(api_keys.c.id == token_id))
 
-    async def _only(self, query: Select[tuple[object, ...]], name: str) -> Token:
+    async def _only(self, query: AnySelect, name: str) -> Token:
         row = (await self._db.execute(query)).one_or_none()
         if row is None:
             raise NotFound("token", name)
@@ -107,11 +109,11 @@ class Tokens:
 _FIELDS = tuple(field for field in Token.__slots__ if field != "username")
 
 
-def _with_owner(*further: object) -> Select[tuple[object, ...]]:
+def _with_owner(*further: object) -> AnySelect:
     columns = (*(api_keys.c[name] for name in _FIELDS), users.c.username, *further)
     return select(*columns).join(users, users.c.id == api_keys.c.user_id)  # type: ignore[call-overload,no-any-return]
 
 
-def _token(row: Row[tuple[object, ...]]) -> Token:
+def _token(row: AnyRow) -> Token:
     values = row._mapping
     return Token(**{**{name: values[name] for name in Token.__slots__}, "scopes": tuple(values["scopes"])})

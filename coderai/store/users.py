@@ -1,16 +1,17 @@
 """People and service accounts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.errors import Conflict, NotFound
 from coderai.store.patterns import containing
+from coderai.store.rows import AnyRow
 from coderai.store.schema import users
 
 TOPIC = "users"
@@ -38,6 +39,16 @@ class User:
     last_seen_at: datetime | None = None
     is_system: bool = False
     is_service_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who is named beside a record."""
+
+    id: str
+    username: str
+    name: str = ""
+    avatar_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,7 @@ class Users:
         """The caller has checked that the user exists."""
         await self._db.execute(update(users).where(users.c.id == user_id).values(status=status, updated_at=now))
 
-    async def list(self, wanted: UserFilter, *, limit: int, offset: int = 0) -> tuple[list[User], int]:
+    async def list(self, wanted: UserFilter, *, limit: int, offset: int = 0) -> tuple[Sequence[User], int]:
         """Return a page ordered by username, and how many there are in all."""
         conditions = _conditions(wanted)
         rows = select(users).where(*conditions).order_by(func.lower(users.c.username), users.c.id)
@@ -118,10 +129,13 @@ class Users:
         page = [_user(row) for row in await self._db.execute(rows)]
         return page, (await self._db.execute(count)).scalar_one()
 
-    async def by_ids(self, ids: Iterable[str]) -> Mapping[str, User]:
-        """Deleted ones included; unknown ids are missing."""
-        rows = await self._db.execute(select(users).where(users.c.id.in_(sorted(set(ids)))))
-        return {row.id: _user(row) for row in rows}
+    async def people(self, ids: Iterable[str]) -> Mapping[str, Person]:
+        """Return everybody in *ids*; who has no row any more is called ``deleted-user``."""
+        wanted = sorted(set(ids))
+        columns = (users.c.id, users.c.username, users.c.name, users.c.avatar_url)
+        rows = await self._db.execute(select(*columns).where(users.c.id.in_(wanted)))
+        known = {row.id: Person(row.id, row.username, row.name, row.avatar_url) for row in rows}
+        return {each: known.get(each) or Person(each, "deleted-user") for each in wanted}
 
     async def _only(self, condition: ColumnElement[bool], name: str) -> User:
         row = (await self._db.execute(select(users).where(condition))).one_or_none()
@@ -161,6 +175,6 @@ def _columns(user: User) -> dict[str, object]:
     return {**{name: getattr(user, name) for name in _FIELDS}, "rbac_roles": list(user.roles)}
 
 
-def _user(row: Row[tuple[object, ...]]) -> User:
+def _user(row: AnyRow) -> User:
     values = row._mapping
     return User(**{name: values[name] for name in _FIELDS}, roles=tuple(values["rbac_roles"]))

@@ -1,0 +1,219 @@
+"""Which sessions match a filter, found the cheap way at a million records.
+
+There are two ways. *Walking*: go along the sessions in the order of the list and look at each one's facets; quick when
+many match. *Driving*: let the narrowest condition pick facets from an index that covers all the others; quick when few
+match. The count, which a list needs anyway and which stops at ``MOST``, tells which one to take.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import and_, exists, func, literal_column, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from coderai.store.rows import AnySelect
+from coderai.store.schema import interceptions, session_facets, sessions
+
+MOST: Final = 10_000
+"""Lists do not count further."""
+_FEW_SESSIONS: Final = 2_000
+_FEW_FACETS: Final = 5_000
+
+Condition = ColumnElement[bool]
+_TEXTS: Final = ("provider", "provider_name", "model", "client")
+_facet = session_facets.c
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFilter:
+    """What records are narrowed to; empty members do not narrow. Names have become ids."""
+
+    initiator_id: str = ""
+    on_behalf_of: tuple[str, ...] = ()
+    """Any of these."""
+    provider: str = ""
+    provider_name: str = ""
+    model: str = ""
+    client: str = ""
+    session_id: str = ""
+    started_after: datetime | None = None
+    started_before: datetime | None = None
+    visible_to: str | None = None
+    """Only what this user asked for, or what was asked for on that user's behalf; None shows all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are, as far as counted."""
+
+    value: int
+    capped: bool
+
+    @classmethod
+    def of(cls, counted: int) -> "Count":
+        """Judge a count that stopped one after ``MOST``."""
+        return cls(min(counted, MOST), counted > MOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The sessions that match a filter."""
+
+    count: Count
+    conditions: Sequence[Condition]
+    """On ``sessions``: for walking."""
+    keys: AnySelect | None
+    """(session id, initiator id), when there are few enough to fetch and sort them all."""
+
+
+async def find_sessions(db: AsyncConnection, wanted: RecordFilter) -> Matches:
+    """Count, and choose the way."""
+    facets = _facet_conditions(wanted)
+    walk = session_conditions(wanted)
+    if facets:
+        mine = and_(_facet.session_id == sessions.c.id, _facet.initiator_id == sessions.c.initiator_id)
+        walk = [*walk, exists(select(1).where(mine, *facets))]
+    if not facets or wanted.session_id or wanted.visible_to is not None or await _has_few_sessions(db, wanted):
+        return Matches(Count.of(await _counted(db, select(sessions.c.id).where(*walk), MOST)), walk, None)
+    keys = await driven_keys(db, wanted)
+    count = Count.of(await _counted(db, keys, MOST))
+    return Matches(count, walk, None if count.capped else keys)
+
+
+def session_conditions(wanted: RecordFilter) -> list[Condition]:
+    """Return what can be judged without looking at facets."""
+    conditions: list[Condition] = []
+    if wanted.session_id:
+        conditions.append(sessions.c.id == wanted.session_id)
+    if wanted.initiator_id:
+        conditions.append(sessions.c.initiator_id == wanted.initiator_id)
+    if wanted.visible_to is not None:
+        conditions.append(_visible_session(wanted.visible_to))
+    return conditions
+
+
+def _visible_session(user_id: str) -> Condition:
+    """The own ones, and those in which every call was made on the user's behalf: no one else's come along."""
+    other = session_facets.alias()
+    for_me = (
+        select(_facet.session_id, _facet.initiator_id)
+        .where(_facet.on_behalf_of != literal_column("''"), _facet.on_behalf_of == user_id)
+        .where(
+            ~exists(
+                select(1).where(
+                    other.c.session_id == _facet.session_id,
+                    other.c.initiator_id == _facet.initiator_id,
+                    other.c.on_behalf_of != user_id,
+                )
+            )
+        )
+    )
+    return or_(sessions.c.initiator_id == user_id, tuple_(sessions.c.id, sessions.c.initiator_id).in_(for_me))
+
+
+async def driven_keys(db: AsyncConnection, wanted: RecordFilter) -> AnySelect:
+    """Return the query for the keys of all sessions with a matching facet, driven by the narrowest condition."""
+    conditions = [*_facet_conditions(wanted, plain=await _narrowest(db, wanted)), *_facet_owner(wanted)]
+    return select(_facet.session_id, _facet.initiator_id).where(*conditions).distinct()
+
+
+async def _narrowest(db: AsyncConnection, wanted: RecordFilter) -> str:
+    """Return the name of the condition that lets through the fewest facets; of several broad ones the time, whose
+    index covers all the others."""
+    candidates = [name for name in _TEXTS if getattr(wanted, name)]
+    if wanted.on_behalf_of or wanted.session_id:
+        return "on_behalf_of"
+    if wanted.started_after or wanted.started_before:
+        candidates.insert(0, "time")
+    if len(candidates) < 2:
+        return "".join(candidates)
+    sizes = {}
+    for name in candidates:
+        only = _window(wanted) if name == "time" else [_facet[name] == getattr(wanted, name)]
+        sizes[name] = await _counted(db, select(_facet.session_id).where(*only), _FEW_FACETS)
+    return min(candidates, key=lambda name: sizes[name])
+
+
+async def _has_few_sessions(db: AsyncConnection, wanted: RecordFilter) -> bool:
+    if not wanted.initiator_id:
+        return False
+    mine = select(sessions.c.id).where(sessions.c.initiator_id == wanted.initiator_id)
+    return await _counted(db, mine, _FEW_SESSIONS) <= _FEW_SESSIONS
+
+
+async def _counted(db: AsyncConnection, query: AnySelect, most: int) -> int:
+    """Count the rows of *query*, but stop one after *most*."""
+    few = query.limit(most + 1).subquery()
+    return int((await db.execute(select(func.count()).select_from(few))).scalar_one())
+
+
+def _facet_conditions(wanted: RecordFilter, plain: str | None = None) -> list[Condition]:
+    """Return what one facet row must fulfil. With *plain* no index may serve the other texts."""
+    conditions = _window(wanted)
+    for name in _TEXTS:
+        if value := getattr(wanted, name):
+            column: ColumnElement[str] = _facet[name]
+            conditions.append((column if plain in (None, name) else column.concat("")) == value)
+    if wanted.on_behalf_of:  # said twice for the partial index
+        conditions += [_facet.on_behalf_of != literal_column("''"), _facet.on_behalf_of.in_(wanted.on_behalf_of)]
+    return conditions
+
+
+def _facet_owner(wanted: RecordFilter) -> list[Condition]:
+    conditions: list[Condition] = []
+    if wanted.session_id:
+        conditions.append(_facet.session_id == wanted.session_id)
+    if wanted.initiator_id:
+        conditions.append(_facet.initiator_id == wanted.initiator_id)
+    if wanted.visible_to is not None:
+        conditions.append(or_(_facet.initiator_id == wanted.visible_to, _facet.on_behalf_of == wanted.visible_to))
+    return conditions
+
+
+def _window(wanted: RecordFilter) -> list[Condition]:
+    """The facet's time and the wanted time overlap."""
+    conditions: list[Condition] = []
+    if wanted.started_after is not None:
+        conditions.append(_facet.last_at >= wanted.started_after)
+    if wanted.started_before is not None:
+        conditions.append(_facet.first_at <= wanted.started_before)
+    return conditions
+
+
+def interception_conditions(wanted: RecordFilter) -> list[Condition]:
+    """Return what one interception must fulfil, running ones included."""
+    column = interceptions.c
+    conditions: list[Condition] = [column[name] == value for name in _TEXTS if (value := getattr(wanted, name))]
+    if wanted.session_id:
+        conditions.append(column.session_id == wanted.session_id)
+    if wanted.initiator_id:
+        conditions.append(column.initiator_id == wanted.initiator_id)
+    if wanted.on_behalf_of:
+        conditions.append(column.on_behalf_of.in_(wanted.on_behalf_of))
+    if wanted.started_after is not None:
+        conditions.append(column.started_at >= wanted.started_after)
+    if wanted.started_before is not None:
+        conditions.append(column.started_at <= wanted.started_before)
+    if wanted.visible_to is not None:
+        conditions.append(or_(column.initiator_id == wanted.visible_to, column.on_behalf_of == wanted.visible_to))
+    return conditions
+
+
+async def find_interceptions(db: AsyncConnection, wanted: RecordFilter) -> tuple[Count, list[Condition]]:
+    """Count the ended interceptions that match, and return the conditions that find them the cheap way.
+
+    Facets know their numbers, so only a time window, which may cut a facet in two, needs a look at the rows.
+    """
+    facets = [*_facet_conditions(wanted), *_facet_owner(wanted)]
+    some = select(_facet.n).where(*facets).limit(MOST + 1).subquery()
+    total = int((await db.execute(select(func.coalesce(func.sum(some.c.n), 0)))).scalar_one())
+    conditions = [interceptions.c.ended_at.is_not(None), *interception_conditions(wanted)]
+    if total <= MOST and facets:
+        keys = await driven_keys(db, wanted)
+        conditions.append(tuple_(interceptions.c.session_id, interceptions.c.initiator_id).in_(keys))
+    if wanted.started_after or wanted.started_before:
+        total = await _counted(db, select(interceptions.c.id).where(*conditions), MOST)
+    return Count.of(total), conditions

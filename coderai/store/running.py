@@ -1,0 +1,58 @@
+"""Sessions in flight: the few interceptions that have begun and not ended, which the roll-up does not know."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coderai.store.matching import RecordFilter, interception_conditions
+from coderai.store.rows import AnyRow
+from coderai.store.schema import interceptions, user_prompts
+from coderai.store.sessions import PROMPT_SHOWN, Session
+from coderai.store.users import Users
+
+_MOST: Final = 1_000
+"""More than this are not shown as running: a page is for eyes."""
+
+SessionKey = tuple[str, str]
+_column = interceptions.c
+
+
+async def running_sessions(db: AsyncConnection, wanted: RecordFilter) -> Mapping[SessionKey, Session]:
+    """Return the sessions with a running interception that matches, with the facts of their running ones only."""
+    query = (
+        select(interceptions, func.substr(user_prompts.c.prompt, 1, PROMPT_SHOWN).label("prompt"))
+        .outerjoin(user_prompts, user_prompts.c.interception_id == _column.id)
+        .where(_column.ended_at.is_(None), *interception_conditions(wanted))
+        .order_by(_column.started_at.desc(), _column.id.desc())
+        .limit(_MOST)
+    )
+    grouped: dict[SessionKey, list[AnyRow]] = defaultdict(list)
+    for row in await db.execute(query):
+        grouped[row.session_id, row.initiator_id].append(row)
+    named = {row.on_behalf_of for rows in grouped.values() for row in rows if row.on_behalf_of}
+    people = await Users(db).people({initiator_id for _, initiator_id in grouped} | named)
+    return {key: _session(key, rows, people) for key, rows in grouped.items()}
+
+
+def _session(key: SessionKey, rows: Sequence[AnyRow], people: Mapping[str, Any]) -> Session:
+    """*rows* are latest first."""
+    earliest = rows[-1]
+    prompted = next((row for row in rows if row.prompt is not None), None)
+    return Session(
+        id=key[0],
+        initiator=people[key[1]],
+        started_at=earliest.started_at,
+        last_active_at=prompted.started_at if prompted else earliest.started_at,
+        ended_at=None,
+        client=earliest.client,
+        metadata=earliest.metadata or {},
+        threads=len({row.thread_root_id or row.id for row in rows}),
+        last_prompt=prompted.prompt if prompted else None,
+        providers=tuple(sorted({row.provider for row in rows})),
+        models=tuple(sorted({row.model for row in rows})),
+        on_behalf_of=tuple(people[each] for each in sorted({row.on_behalf_of for row in rows if row.on_behalf_of})),
+        running=len(rows),
+    )

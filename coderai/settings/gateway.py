@@ -1,0 +1,226 @@
+"""The options of the gateway and of its intercepting proxy."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, SecretStr
+
+from coderai.settings.forms import (
+    Between,
+    Bool,
+    Count,
+    Duration,
+    Int,
+    Networks,
+    OneOf,
+    PositiveDuration,
+    Secret,
+    Text,
+    Texts,
+    Url,
+)
+from coderai.settings.options import LATER, Option, Part, gateway, proxy
+
+_NOTHING: Final = SecretStr("")
+
+_HEADERS_OF_OTHERS: Final = frozenset(
+    {
+        *("accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect", "host"),
+        *("keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection", "proxy-authenticate"),
+        *("authorization", "proxy-authorization", "x-api-key", "api-key", "cookie", "set-cookie"),
+        *("forwarded", "via", "x-real-ip"),
+    }
+)
+_PREFIXES_OF_OTHERS: Final = ("x-forwarded-", "x-coder-", "x-ai-bridge-actor")
+
+
+def _check_header_name(name: str) -> str:
+    lowered = name.lower()
+    if name and not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+        raise ValueError("this is no name of an HTTP header")
+    if lowered in _HEADERS_OF_OTHERS or lowered.startswith(_PREFIXES_OF_OTHERS):
+        raise ValueError("this header has another meaning; choose another name")
+    return name
+
+
+HeaderName = Annotated[Text, AfterValidator(_check_header_name)]
+Percent = Annotated[Int, AfterValidator(Between(1, 100))]
+Positive = Annotated[Int, AfterValidator(Between(1))]
+Directory = Text
+
+
+class GatewayOptions(Part):
+    """The data plane: every flag starts with ``--aibridge-``, or with its newer form ``--ai-gateway-``."""
+
+    aibridge_enabled: Annotated[Bool, gateway("enabled", "Run the gateway.")] = False
+    aibridge_openai_base_url: Annotated[
+        Url, gateway("openai_base_url", "Base URL of the single OpenAI provider (older form, see providers).")
+    ] = "https://api.openai.com/v1/"
+    aibridge_openai_key: Annotated[
+        Secret, gateway("openai_key", "Key of the single OpenAI provider; makes it exist.", yaml=None)
+    ] = _NOTHING
+    aibridge_anthropic_base_url: Annotated[
+        Url, gateway("anthropic_base_url", "Base URL of the single Anthropic provider (older form, see providers).")
+    ] = "https://api.anthropic.com/"
+    aibridge_anthropic_key: Annotated[
+        Secret, gateway("anthropic_key", "Key of the single Anthropic provider; makes it exist.", yaml=None)
+    ] = _NOTHING
+    aibridge_bedrock_base_url: Annotated[
+        Url,
+        gateway("bedrock_base_url", "Exact Bedrock endpoint of the single Anthropic provider; wins over the region."),
+    ] = ""
+    aibridge_bedrock_region: Annotated[
+        Text, gateway("bedrock_region", "AWS region of the single Anthropic provider; selects Amazon Bedrock.")
+    ] = ""
+    aibridge_bedrock_access_key: Annotated[
+        Secret, gateway("bedrock_access_key", "AWS access key; none: the AWS credential chain.", yaml=None)
+    ] = _NOTHING
+    aibridge_bedrock_access_key_secret: Annotated[
+        Secret, gateway("bedrock_access_key_secret", "Secret of the AWS access key.", yaml=None)
+    ] = _NOTHING
+    aibridge_bedrock_model: Annotated[Text, gateway("bedrock_model", "Model that Bedrock is asked for.")] = (
+        "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    )
+    aibridge_bedrock_small_fast_model: Annotated[
+        Text,
+        gateway(
+            "bedrock_small_fast_model",
+            "Model that Bedrock is asked for in background (haiku class) requests.",
+            more_flags=("bedrock-small-fastmodel",),
+        ),
+    ] = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
+    aibridge_inject_coder_mcp_tools: Annotated[
+        Bool,
+        gateway(
+            "inject_coder_mcp_tools",
+            "Deprecated, has no effect.",
+            note="no effect: tools are never injected",
+            rare=True,
+        ),
+    ] = False
+    aibridge_retention: Annotated[
+        Duration, gateway("retention", "How long the records of exchanges are kept; 0 keeps them for ever.")
+    ] = timedelta(days=60)
+    aibridge_max_concurrency: Annotated[
+        Count, gateway("max_concurrency", "Exchanges at the same time, per process; 0 = no limit.", note=LATER)
+    ] = 0
+    aibridge_rate_limit: Annotated[
+        Count, gateway("rate_limit", "Requests per second and token; 0 = no limit.", note=LATER)
+    ] = 0
+    aibridge_structured_logging: Annotated[
+        Bool, gateway("structured_logging", "Write one log line per record (the lines hold prompts).")
+    ] = False
+    aibridge_send_actor_headers: Annotated[
+        Bool, gateway("send_actor_headers", "Tell the provider who asks, by X-AI-Bridge-Actor-* headers.", note=LATER)
+    ] = False
+    aibridge_actor_header_id: Annotated[
+        HeaderName, gateway("actor_header_id", "Header that tells the provider the user's id; empty: none.", note=LATER)
+    ] = ""
+    aibridge_actor_header_username: Annotated[
+        HeaderName,
+        gateway("actor_header_username", "Header that tells the provider the user's name; empty: none.", note=LATER),
+    ] = ""
+    aibridge_allow_byok: Annotated[Bool, gateway("allow_byok", "Let users bring their own provider credentials.")] = (
+        True
+    )
+    aibridge_circuit_breaker_enabled: Annotated[
+        Bool, gateway("circuit_breaker_enabled", "Stop calling an overloaded provider for a while.", note=LATER)
+    ] = False
+    aibridge_circuit_breaker_failure_threshold: Annotated[
+        Percent,
+        gateway("circuit_breaker_failure_threshold", "Failures in a row that open the breaker.", note=LATER, rare=True),
+    ] = 5
+    aibridge_circuit_breaker_interval: Annotated[
+        Duration,
+        gateway("circuit_breaker_interval", "How often a closed breaker forgets its failures.", note=LATER, rare=True),
+    ] = timedelta(seconds=10)
+    aibridge_circuit_breaker_timeout: Annotated[
+        PositiveDuration,
+        gateway("circuit_breaker_timeout", "How long a breaker stays open before it is probed.", note=LATER, rare=True),
+    ] = timedelta(seconds=30)
+    aibridge_circuit_breaker_max_requests: Annotated[
+        Percent, gateway("circuit_breaker_max_requests", "Probes of a half-open breaker.", note=LATER, rare=True)
+    ] = 3
+    aibridge_dump_dir: Annotated[
+        Directory,
+        gateway(
+            "dump_dir", "Directory for dumps of requests and answers; empty: off.", yaml="api_dump_dir", note=LATER
+        ),
+    ] = ""
+    ai_budget_policy: Annotated[
+        Text,
+        AfterValidator(OneOf(("highest",))),
+        Option(
+            "gateway",
+            "Which budget counts for a user who has several.",
+            ("ai-budget-policy",),
+            ("CODER_AI_BUDGET_POLICY",),
+            ("aibridge.budget_policy", "ai_gateway.budget_policy"),
+            note=LATER,
+            twins=True,
+        ),
+    ] = "highest"
+    ai_budget_period: Annotated[
+        Text,
+        AfterValidator(OneOf(("month",))),
+        Option(
+            "gateway",
+            "The period of a budget, in UTC.",
+            ("ai-budget-period",),
+            ("CODER_AI_BUDGET_PERIOD",),
+            ("aibridge.budget_period", "ai_gateway.budget_period"),
+            note=LATER,
+            twins=True,
+        ),
+    ] = "month"
+    aibridge_max_retries: Annotated[
+        Count, gateway("max_retries", "How often a failed call to a provider is tried again.", note=LATER)
+    ] = 2
+    aibridge_max_request_bytes: Annotated[
+        Positive, gateway("max_request_bytes", "Largest request body that is accepted, in bytes.")
+    ] = 32 * 1024 * 1024
+    aibridge_members_can_read_own_sessions: Annotated[
+        Bool, gateway("members_can_read_own_sessions", "Everybody may read the records of their own sessions.")
+    ] = True
+    aibridge_upstream_timeout: Annotated[
+        PositiveDuration, gateway("upstream_timeout", "How long a provider may be silent.")
+    ] = timedelta(minutes=10)
+    aibridge_keep_alive_interval: Annotated[
+        Duration,
+        gateway("keep_alive_interval", "Silence after which a stream's client gets a comment; 0 = never.", rare=True),
+    ] = timedelta(seconds=10)
+    aibridge_drain_timeout: Annotated[
+        Duration,
+        gateway("drain_timeout", "How long a provider is read on after its client left, for the usage.", rare=True),
+    ] = timedelta(seconds=30)
+
+
+class ProxyOptions(Part):
+    """The intercepting proxy."""
+
+    aibridge_proxy_enabled: Annotated[Bool, proxy("enabled", "Run the intercepting proxy.")] = False
+    aibridge_proxy_listen_addr: Annotated[Text, proxy("listen_addr", "Where the proxy listens.")] = ":8888"
+    aibridge_proxy_tls_cert_file: Annotated[Text, proxy("tls_cert_file", "Certificate of the proxy's listener.")] = ""
+    aibridge_proxy_tls_key_file: Annotated[Text, proxy("tls_key_file", "Key of the proxy's listener.")] = ""
+    aibridge_proxy_cert_file: Annotated[Text, proxy("cert_file", "Certificate of the interception CA.")] = ""
+    aibridge_proxy_key_file: Annotated[Text, proxy("key_file", "Key of the interception CA.")] = ""
+    aibridge_proxy_domain_allowlist: Annotated[
+        Texts, proxy("domain_allowlist", "Hosts to intercept; ignored: they follow from the providers.")
+    ] = ()
+    aibridge_proxy_upstream: Annotated[
+        Text,
+        proxy("upstream", "Proxy for tunnelled traffic, http(s)://[user:password@]host:port.", yaml="upstream_proxy"),
+    ] = ""
+    aibridge_proxy_upstream_ca: Annotated[
+        Text, proxy("upstream_ca", "CA file for an https upstream proxy.", yaml="upstream_proxy_ca")
+    ] = ""
+    aibridge_proxy_allowed_private_cidrs: Annotated[
+        Networks, proxy("allowed_private_cidrs", "Private networks that may be reached through the proxy.")
+    ] = ()
+    aibridge_proxy_dump_dir: Annotated[
+        Directory, proxy("dump_dir", "Directory for dumps of proxied traffic; empty: off.", yaml="api_dump_dir")
+    ] = ""
+    aibridge_proxy_target: Annotated[
+        Url, proxy("target", "Where intercepted requests are sent; empty: the gateway at the access URL.")
+    ] = ""

@@ -1,0 +1,126 @@
+"""``load``: flags over environment over YAML over defaults, option by option, and checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from coderai.errors import BadSettings
+from coderai.settings.drafts import finish
+from coderai.settings.environment import read_environment
+from coderai.settings.flags import Action, read_flags
+from coderai.settings.indexed import legacy, read_indexed
+from coderai.settings.layers import Found, Source, describe
+from coderai.settings.listed import Surroundings, read_listed
+from coderai.settings.model import Layer, Settings, table
+from coderai.settings.yamlfile import Document, read_yaml
+
+_CONFIG_VARIABLES = ("CODERAI_CONFIG_PATH", "CODER_CONFIG_PATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and what there is to say about them."""
+
+    settings: Settings
+    provenance: Mapping[str, Source] = field(default_factory=dict)
+    """By attribute name; what is not in it is a default."""
+    warnings: tuple[str, ...] = ()
+    """One line each."""
+    action: Action = "serve"
+    config: str = ""
+    """The YAML file that was read."""
+    listed: tuple[Mapping[str, object], ...] = ()
+    """The providers of the YAML file as they are written there, without secrets."""
+
+    def source(self, name: str) -> Source:
+        """Return where the value of an option came from."""
+        return self.provenance.get(name, Source("default"))
+
+
+def load(arguments: Sequence[str], environ: Mapping[str, str], read_file: Callable[[str], str]) -> Loaded:
+    """Return what ``coderai server`` runs with. Depends on nothing but its arguments.
+
+    Raises BadSettings, which is BadUsage when the command line itself is wrong; no text of it holds a secret.
+    """
+    warnings: list[str] = []
+    flags = read_flags(arguments, warnings)
+    if flags.action == "help":
+        return Loaded(Settings(), action="help")
+    config = flags.config or next((environ[name] for name in _CONFIG_VARIABLES if environ.get(name)), "")
+    document = read_yaml(config, read_file, warnings) if config else Document()
+    layers = (flags.values, read_environment(environ, warnings), document.values)
+    found: dict[str, Found] = {}
+    for layer in reversed(layers):
+        found |= layer
+    provenance = {name: one.source for name, one in found.items()}
+    settings = _validated(layers, found, environ)
+    _check_agreement(settings)
+    indexed = read_indexed(environ, warnings)
+    listed = read_listed(document, Surroundings(environ, read_file))
+    providers = finish([*legacy(settings, provenance), *indexed, *listed])
+    settings = settings.model_copy(update={"providers": providers})
+    warnings += _notes(settings, provenance)
+    return Loaded(settings, provenance, tuple(warnings), flags.action, config, document.providers)
+
+
+def _validated(
+    layers: Sequence[Mapping[str, Found]], found: Mapping[str, Found], environ: Mapping[str, str]
+) -> Settings:
+    sources = tuple(Layer({name: one.value for name, one in layer.items()}) for layer in layers)
+    try:
+        settings = Settings(_build_sources=(sources, {}))
+    except ValidationError as error:
+        # Not chained: pydantic's text repeats the input, which may be secret.
+        troubles = [_trouble(found, str(line["loc"][0]), line["msg"]) for line in error.errors(include_input=False)]
+        raise BadSettings("; ".join(f"{where}: {what}" for where, what in troubles), troubles) from None
+    return settings.model_copy(update={"data_dir": _at_home(settings.data_dir, environ)})
+
+
+def _trouble(found: Mapping[str, Found], name: str, message: str) -> tuple[str, str]:
+    what = message.removeprefix("Value error, ")
+    one = found[name]
+    shown_already = isinstance(one.value, str) and f'"{one.value}"' in what
+    return str(one.source) if shown_already else describe(table()[name], one.source, one.value), what
+
+
+def _at_home(path: Path, environ: Mapping[str, str]) -> Path:
+    """Return *path* with a leading ``~`` replaced."""
+    if path.parts[:1] != ("~",):
+        return path
+    if not environ.get("HOME"):
+        raise BadSettings(f"{path}: the variable HOME is not set; give --data-dir an absolute path")
+    return Path(environ["HOME"]).joinpath(*path.parts[1:])
+
+
+def _check_agreement(settings: Settings) -> None:
+    """Check what no option can know by itself."""
+    if not settings.http_address and not settings.tls_enable:
+        raise BadSettings("nothing to listen on: --http-address is empty and --tls-enable is off")
+    if settings.tls_enable and not settings.tls_address:
+        raise BadSettings("--tls-enable needs a --tls-address")
+    if settings.tls_enable and not (settings.tls_cert_file and settings.tls_key_file):
+        raise BadSettings("--tls-enable needs a certificate: --tls-cert-file and --tls-key-file")
+    if len(settings.tls_cert_file) != len(settings.tls_key_file):
+        counts = f"{len(settings.tls_cert_file)} and {len(settings.tls_key_file)}"
+        raise BadSettings(f"--tls-cert-file and --tls-key-file must be given equally often ({counts})")
+    one, two = (name.lower() for name in (settings.aibridge_actor_header_id, settings.aibridge_actor_header_username))
+    if one and one == two:
+        raise BadSettings(f'--aibridge-actor-header-id and --aibridge-actor-header-username are both "{one}"')
+
+
+def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:
+    """Return what to say about options that have no effect (yet), and about providers nobody can use."""
+    notes = [
+        f"{row.flag}: {row.option.note}"
+        for row in table().values()
+        if row.option.note and row.name in provenance and getattr(settings, row.name) != row.default
+    ]
+    if not settings.aibridge_allow_byok:
+        keyless = (provider for provider in settings.providers if not provider.keys and provider.bedrock is None)
+        notes += [
+            f'provider "{provider.name}" has no key, and users may not bring their own (--aibridge-allow-byok=false)'
+            for provider in keyless
+        ]
+    return notes

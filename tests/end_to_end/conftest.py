@@ -25,10 +25,10 @@ def small_agent(seen: Seen) -> Reply:
         call_id = f"call_{abs(hash(seen.body)):x}"
         text, tools, thinking, usage = "", [Tool("read_file", PATH, id=call_id)], "Where is the test?", LOOKING
     if "/messages" in seen.path:
-        return messages_answer(text, thinking=thinking, tools=tools, usage=usage)
+        return messages_answer(text=text, thinking=thinking, tools=tools, usage=usage)
     if "/chat/" in seen.path:
-        return chat_answer(text, reasoning=thinking, tools=tools, usage=usage)
-    return responses_answer(text, reasoning=thinking, tools=tools, usage=usage)
+        return chat_answer(text=text, reasoning=thinking, tools=tools, usage=usage)
+    return responses_answer(text=text, reasoning=thinking, tools=tools, usage=usage)
 
 
 @pytest.fixture

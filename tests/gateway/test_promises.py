@@ -109,7 +109,7 @@ async def _until_it_breaks(answer: aiohttp.ClientResponse) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64])
 async def test_chunk_borders_do_not_matter(opened: Opening, size):
-    reply = messages_answer("grüße 🦊", thinking="hm").split(size)
+    reply = messages_answer(text="grüße 🦊", thinking="hm").split(size)
     async with opened(reply) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | STREAMED) as answer:
             assert await answer.read() == reply.body
@@ -117,7 +117,7 @@ async def test_chunk_borders_do_not_matter(opened: Opening, size):
 
 
 async def test_a_chat_stream_without_done_is_complete_when_every_choice_finished(opened: Opening):
-    reply = chat_answer("hi")
+    reply = chat_answer(text="hi")
     async with opened(reply.cut(len(reply.chunks) - 1)) as setting:
         async with setting.post("/openai/v1/chat/completions", CHAT | STREAMED) as answer:
             await answer.read()
@@ -127,9 +127,9 @@ async def test_a_chat_stream_without_done_is_complete_when_every_choice_finished
 @pytest.mark.parametrize(
     ("path", "body", "api", "reply"),
     [
-        ("/anthropic/v1/messages", MESSAGES, Api.MESSAGES, messages_answer("hi")),
-        ("/openai/v1/chat/completions", CHAT, Api.CHAT, chat_answer("hi")),
-        ("/openai/v1/responses", RESPONSES, Api.RESPONSES, responses_answer("hi")),
+        ("/anthropic/v1/messages", MESSAGES, Api.MESSAGES, messages_answer(text="hi")),
+        ("/openai/v1/chat/completions", CHAT, Api.CHAT, chat_answer(text="hi")),
+        ("/openai/v1/responses", RESPONSES, Api.RESPONSES, responses_answer(text="hi")),
     ],
     ids=["messages", "chat", "responses"],
 )
@@ -170,7 +170,7 @@ async def test_a_silent_provider_is_given_up_before_its_headers(opened: Opening)
 
 
 async def test_a_provider_that_falls_silent_in_a_stream_ends_it_with_an_error_event(opened: Opening):
-    async with opened(messages_answer("hi").cut(3, Stall()), patience=Patience(upstream=0.1)) as setting:
+    async with opened(messages_answer(text="hi").cut(3, Stall()), patience=Patience(upstream=0.1)) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | STREAMED) as answer:
             text = await _until_it_breaks(answer)
         assert b"silent for too long" in text
@@ -179,7 +179,7 @@ async def test_a_provider_that_falls_silent_in_a_stream_ends_it_with_an_error_ev
 
 async def test_a_silent_stream_is_kept_alive_by_comments(opened: Opening):
     more = asyncio.Event()
-    whole = messages_answer("hi")
+    whole = messages_answer(text="hi")
     reply = Reply(content_type="text/event-stream", chunks=[*whole.chunks[:3], Pause(more), *whole.chunks[3:]])
     patience = Patience(keep_alive=0.05)
     async with (
@@ -194,7 +194,7 @@ async def test_a_silent_stream_is_kept_alive_by_comments(opened: Opening):
 
 async def test_when_the_client_leaves_the_provider_is_read_on_for_its_usage(opened: Opening):
     more = asyncio.Event()
-    whole = messages_answer("hi there")
+    whole = messages_answer(text="hi there")
     reply = Reply(content_type="text/event-stream", chunks=[*whole.chunks[:3], Pause(more), *whole.chunks[3:]])
     async with opened(reply) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | STREAMED) as answer:
@@ -208,7 +208,7 @@ async def test_when_the_client_leaves_the_provider_is_read_on_for_its_usage(open
 
 
 async def test_when_the_client_leaves_a_silent_provider_is_closed_within_the_bound(opened: Opening):
-    async with opened(messages_answer("hi").cut(3, Stall()), patience=Patience(drain=0.1)) as setting:
+    async with opened(messages_answer(text="hi").cut(3, Stall()), patience=Patience(drain=0.1)) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | STREAMED) as answer:
             await answer.content.readany()
             answer.close()
@@ -230,7 +230,7 @@ async def test_when_the_client_leaves_before_the_headers_the_call_is_closed_with
 
 
 async def test_stopping_ends_what_still_runs_after_the_grace_and_records_it(opened: Opening):
-    async with opened(messages_answer("hi").cut(3, Stall())) as setting:
+    async with opened(messages_answer(text="hi").cut(3, Stall())) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | STREAMED) as answer:
             await answer.content.readany()
             await setting.watch.drain(0.05)

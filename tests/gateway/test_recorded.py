@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from coderai.demo.answers import Tokens, Tool, error_answer
+from coderai.demo.answers import SOME, Tool, error_answer
 from coderai.demo.answers_chat import chat_answer
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.answers_responses import responses_answer
@@ -20,9 +20,9 @@ RESPONSES = {"model": "gpt-5.3-codex", "input": "fix the test"}
 THREE_APIS = pytest.mark.parametrize(
     ("path", "body", "reply"),
     [
-        ("/anthropic/v1/messages", MESSAGES, messages_answer("done", thinking="hm", tools=[READ_FILE])),
-        ("/openai/v1/chat/completions", CHAT, chat_answer("done", reasoning="hm", tools=[READ_FILE])),
-        ("/openai/v1/responses", RESPONSES, responses_answer("done", reasoning="hm", tools=[READ_FILE])),
+        ("/anthropic/v1/messages", MESSAGES, messages_answer(text="done", thinking="hm", tools=[READ_FILE])),
+        ("/openai/v1/chat/completions", CHAT, chat_answer(text="done", reasoning="hm", tools=[READ_FILE])),
+        ("/openai/v1/responses", RESPONSES, responses_answer(text="done", reasoning="hm", tools=[READ_FILE])),
     ],
     ids=["messages", "chat", "responses"],
 )
@@ -56,7 +56,7 @@ async def test_prompt_usage_tool_call_and_thought_are_recorded(opened: Opening, 
     usage = [fact for fact in end.answer.facts if isinstance(fact, Usage)]
     calls = [fact for fact in end.answer.facts if isinstance(fact, ToolCall)]
     thoughts = [fact for fact in end.answer.facts if isinstance(fact, Thought)]
-    assert [(u.input, u.output) for u in usage] == [(Tokens().input, Tokens().output)]
+    assert [(u.input, u.output) for u in usage] == [(SOME.input, SOME.output)]
     assert [(c.tool, c.call_id, json.loads(c.input)) for c in calls] == [
         ("read_file", "call_0001", {"path": "tests/test_login.py"})
     ]
@@ -84,7 +84,7 @@ async def test_an_upstream_error_passes_with_its_status_and_headers(opened: Open
 async def test_the_provider_sees_the_central_key_and_no_gateway_credential(opened: Opening):
     secrets = {"Cookie": "coder_session_token=x", "X-Coder-Chat-Id": "c1", "X-Forwarded-For": "10.0.0.1"}
     kept = {"anthropic-beta": "a,b", "User-Agent": "claude-cli/2.1.329", "X-Custom": "stays"}
-    async with opened(messages_answer("hi")) as setting:
+    async with opened(messages_answer(text="hi")) as setting:
         async with setting.post("/anthropic/v1/messages?beta=true", MESSAGES, headers=secrets | kept) as answer:
             await answer.read()
         seen = setting.provider.seen[0]
@@ -99,7 +99,7 @@ async def test_the_provider_sees_the_central_key_and_no_gateway_credential(opene
 
 async def test_the_request_body_goes_upstream_byte_for_byte(opened: Opening):
     odd = b'{ "messages":[{"role":"user","content":"\\u0068i"}] ,"max_tokens": 1.0, "x": 12345678901234567890 }'
-    async with opened(messages_answer("hi")) as setting:
+    async with opened(messages_answer(text="hi")) as setting:
         headers = {"Authorization": "Bearer WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe", "Content-Type": "application/json"}
         async with setting.client.post(setting.url + "/anthropic/v1/messages", data=odd, headers=headers) as answer:
             assert answer.status == 200
@@ -107,7 +107,7 @@ async def test_the_request_body_goes_upstream_byte_for_byte(opened: Opening):
 
 
 async def test_usage_is_asked_for_and_its_chunk_kept_from_a_client_that_did_not_ask(opened: Opening):
-    reply = chat_answer("hi")
+    reply = chat_answer(text="hi")
     async with opened(reply) as setting:
         async with setting.post("/openai/v1/chat/completions", CHAT | {"stream": True}) as answer:
             text = await answer.read()
@@ -115,16 +115,16 @@ async def test_usage_is_asked_for_and_its_chunk_kept_from_a_client_that_did_not_
         end = setting.notebook.only_end
     assert b'"choices":[]' not in text
     assert text.endswith(b"data: [DONE]\n\n")
-    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [Tokens().output]
+    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [SOME.output]
 
 
 async def test_a_long_whole_answer_is_relayed_and_recorded(opened: Opening):
-    reply = messages_answer("long " * 600_000)
+    reply = messages_answer(text="long " * 600_000)
     async with opened(reply) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
             assert await answer.read() == reply.whole
         end = setting.notebook.only_end
-    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [Tokens().output]
+    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [SOME.output]
 
 
 async def test_background_responses_are_refused_and_recorded_as_refused(opened: Opening):
@@ -137,7 +137,7 @@ async def test_background_responses_are_refused_and_recorded_as_refused(opened: 
 
 
 async def test_a_tool_call_is_told_before_the_end(opened: Opening):
-    async with opened(messages_answer("", tools=[READ_FILE])) as setting:
+    async with opened(messages_answer(text="", tools=[READ_FILE])) as setting:
         async with setting.post("/anthropic/v1/messages", MESSAGES | {"stream": True}) as answer:
             await answer.read()
         assert setting.notebook.calls == ["call_0001"]

@@ -73,7 +73,7 @@ async def test_a_body_that_is_no_json_object_is_a_400(opened: Opening, body):
 )
 async def test_compressed_bodies_are_read_and_forwarded_as_they_came(opened: Opening, encoding, encode):
     body = encode(json.dumps(MESSAGES).encode())
-    async with opened(messages_answer("hi")) as setting:
+    async with opened(messages_answer(text="hi")) as setting:
         headers = AUTHORIZED | {"Content-Encoding": encoding, "Content-Type": "application/json"}
         async with setting.client.post(setting.url + "/anthropic/v1/messages", data=body, headers=headers) as answer:
             assert answer.status == 200
@@ -131,7 +131,7 @@ async def test_head_probes_need_no_token_and_leave_no_record(opened: Opening):
 
 
 async def test_own_credentials_travel_in_the_header_in_which_they_came(opened: Opening):
-    async with opened(messages_answer("hi"), messages_answer("hi")) as setting:
+    async with opened(messages_answer(text="hi"), messages_answer(text="hi")) as setting:
         for header, value in (
             ("X-Api-Key", "sk-ant-mine-0123456789"),
             ("Authorization", "Bearer sk-ant-oat-0123456789"),
@@ -184,7 +184,7 @@ async def test_a_stopping_server_refuses_what_is_new(opened: Opening):
 
 
 async def test_a_provider_that_compresses_all_the_same_is_decoded(opened: Opening):
-    plain = messages_answer("hi", stream=False)
+    plain = messages_answer(text="hi", stream=False)
     packed = Reply(chunks=[gzip.compress(plain.body)], headers={"Content-Encoding": "gzip"})
     async with opened(packed) as setting, setting.post("/anthropic/v1/messages", MESSAGES) as answer:
         assert "Content-Encoding" not in answer.headers

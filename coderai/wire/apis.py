@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from coderai.records import Answer, Api, Ask, ErrorType
-from coderai.wire import messages
+from coderai.wire import chat, messages, responses
 from coderai.wire.sse import StreamReader
 
 __all__ = ["WIRES", "StreamReader", "Wire"]
@@ -50,4 +50,4 @@ class Wire(Protocol):
         ...
 
 
-WIRES: Final[Mapping[Api, Wire]] = {wire.API: wire for wire in (messages,)}
+WIRES: Final[Mapping[Api, Wire]] = {wire.API: wire for wire in (messages, chat, responses)}

@@ -146,7 +146,8 @@ class Meaning:
             case "content_block_delta":
                 self._grow(event.index, event.delta)
             case "content_block_start":
-                self._start(event.index, _BLOCK.read(event.content_block))
+                if self._pieces.room(len(bytes(event.content_block))):
+                    self._start(event.index, _BLOCK.read(event.content_block))
             case "message_start":
                 self._id = word(event.message, "id") or self._id
                 self._count(part(event.message, "usage"))

@@ -17,8 +17,14 @@ class Pieces:
 
     def keep(self, pieces: list[str], piece: str) -> None:
         """Add *piece* to *pieces*, if there is still room."""
-        self._size += len(piece)
-        if self._size <= MOST_CHARACTERS:
+        if piece and self.room(len(piece)):
             pieces.append(piece)
-        elif self.trouble is None:
+
+    def room(self, size: int) -> bool:
+        """Say whether something of that *size* may be kept; from then on it counts."""
+        self._size += size
+        if self._size <= MOST_CHARACTERS:
+            return True
+        if self.trouble is None:
             self.trouble = f"tool calls and thoughts beyond {MOST_CHARACTERS} characters were not kept"
+        return False

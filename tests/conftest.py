@@ -1,0 +1,57 @@
+"""Databases for every test: whatever uses ``database_url`` or ``store`` runs on SQLite and on a real PostgreSQL."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from coderai.store.engine import Store, open_store
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """The PostgreSQL server of this run; without one the test is skipped loudly, or fails if one is required."""
+    with postgres.running() as server:
+        if server is None and os.environ.get("CODERAI_REQUIRE_POSTGRES") == "1":
+            pytest.fail(postgres.MISSING)
+        if server is None:
+            pytest.skip(postgres.MISSING)
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """The database that the test runs on."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+    """A database of the test's own, with our tables (PostgreSQL) or not yet there (SQLite)."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path}/coderai.db"
+    return str(request.getfixturevalue("postgres_server").fresh())
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+    """A database of the test's own without tables."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path}/coderai.db"
+    return str(request.getfixturevalue("postgres_server").empty())
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """An open store."""
+    async with open_store(database_url) as opened:
+        yield opened
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly when one of the two databases was left out."""
+    if any(postgres.MISSING in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())):
+        terminalreporter.section("ATTENTION", sep="!", red=True, bold=True)
+        terminalreporter.write_line(postgres.MISSING, red=True, bold=True)

@@ -73,9 +73,8 @@ def _split(argument: str, by_letter: Mapping[str, str]) -> tuple[str, str | None
         text = argument[2:].removeprefix("=")
         return by_letter[argument[1]], text if argument[2:] else None
     if argument in _TRUE | _FALSE:
-        raise BadUsage(
-            f'unexpected argument "{argument}"; a boolean is written with "=", for example --check={argument}'
-        )
+        example = f"--aibridge-enabled={argument}"
+        raise BadUsage(f'unexpected argument "{argument}"; a boolean is written with "=", for example {example}')
     if argument.startswith("-"):
         raise BadUsage(f'unknown flag "{argument.partition("=")[0]}"')
     raise BadUsage("unexpected argument; every setting is a flag, see coderai server --help")

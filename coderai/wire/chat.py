@@ -9,7 +9,7 @@ from coderai.errors import Invalid
 from coderai.records import Answer, Api, Ask, Ending, ErrorType, Fact, Thought, ToolCall, Usage
 from coderai.wire import endings, sse
 from coderai.wire.endings import openai_error
-from coderai.wire.members import NOTHING, UNREADABLE, Shape, count, items, part, word
+from coderai.wire.members import NOTHING, UNREADABLE, Shape, count, part, word
 from coderai.wire.pieces import Pieces
 from coderai.wire.prompts import last_text, trailing
 from coderai.wire.usage_option import wants_usage, with_usage
@@ -28,7 +28,7 @@ class _Request(Struct):
     model: Any = None
     stream: Any = None
     stream_options: Raw = NOTHING
-    messages: Raw = NOTHING
+    messages: list[Raw] | None = None
 
 
 _REQUEST: Final = Shape(_Request)
@@ -57,11 +57,10 @@ def upstream_body(body: bytes, ask: Ask) -> bytes:
     return body if ask.usage_wanted else with_usage(body)
 
 
-def _last_words(messages: Raw) -> tuple[str | None, str | None, str | None]:
+def _last_words(conversation: list[Raw] | None) -> tuple[str | None, str | None, str | None]:
     """Return prompt, id of the tool result, trouble."""
-    conversation = items(messages)
-    if conversation is None:
-        return None, None, None if bytes(messages) in (b"", b"null") else "messages is not an array"
+    if not isinstance(conversation, list):
+        return None, None, None if conversation is None else "messages is not an array"
     prompt = result = None
     try:
         for number, message in enumerate(trailing(conversation)):

@@ -22,13 +22,17 @@ _LIST: Final = msgspec.json.Decoder(list[Raw])
 
 
 class Shape(Generic[S]):
-    """The members of an object that we read; all of them optional and of type ``Any`` or ``Raw``."""
+    """The members of an object that we read; all of them optional.
+
+    Their types are ``Any``, ``Raw``, or an array of ``Raw`` items beside the other types that a member may rightly have.
+    Where the text has another type, the member holds what was found: look before you use it.
+    """
 
     def __init__(self, struct: type[S]) -> None:
         self._struct = struct
         self._decoder = msgspec.json.Decoder(struct)
         annotations = struct.__annotations__
-        self._raw = {name: annotations[name] is Raw for name in struct.__struct_fields__}
+        self._kinds = {name: annotations[name] for name in struct.__struct_fields__}
 
     def read(self, text: bytes | Raw) -> S:
         """Return what *text* says; of repeated members the last. Raises UNREADABLE, also for what is no object."""
@@ -38,13 +42,19 @@ class Shape(Generic[S]):
             loaded = json.loads(bytes(text))
         if not isinstance(loaded, dict):
             raise ValueError("not a JSON object")
-        return self._struct(
-            **{
-                name: Raw(json.dumps(loaded[name]).encode()) if raw else loaded[name]
-                for name, raw in self._raw.items()
-                if name in loaded
-            }
-        )
+        found = {name: _kept(kind, loaded[name]) for name, kind in self._kinds.items() if name in loaded}
+        return self._struct(**found)
+
+
+def _kept(kind: Any, loaded: Any) -> Any:
+    """Return *loaded* the way that a member of this kind holds it."""
+    if kind is Raw:
+        return _raw(loaded)
+    return [_raw(item) for item in loaded] if kind is not Any and isinstance(loaded, list) else loaded
+
+
+def _raw(loaded: Any) -> Raw:
+    return Raw(json.dumps(loaded).encode())
 
 
 def items(text: Raw) -> list[Raw] | None:
@@ -57,7 +67,7 @@ def items(text: Raw) -> list[Raw] | None:
         loaded = json.loads(bytes(text))
     except UNREADABLE:
         return None
-    return [Raw(json.dumps(item).encode()) for item in loaded] if isinstance(loaded, list) else None
+    return [_raw(item) for item in loaded] if isinstance(loaded, list) else None
 
 
 def value(text: bytes | Raw) -> Any:

@@ -25,7 +25,7 @@ class _Request(Struct):
     model: Any = None
     stream: Any = None
     metadata: Raw = NOTHING
-    messages: Raw = NOTHING
+    messages: list[Raw] | None = None
 
 
 _REQUEST: Final = Shape(_Request)
@@ -53,11 +53,10 @@ def upstream_body(body: bytes, ask: Ask) -> bytes:
     return body
 
 
-def _last_words(messages: Raw) -> tuple[str | None, str | None, str | None]:
+def _last_words(conversation: list[Raw] | None) -> tuple[str | None, str | None, str | None]:
     """Return prompt, id of the tool result, trouble."""
-    conversation = items(messages)
-    if conversation is None:
-        return None, None, None if bytes(messages) in (b"", b"null") else "messages is not an array"
+    if not isinstance(conversation, list):
+        return None, None, None if conversation is None else "messages is not an array"
     prompt = result = None
     try:
         for number, message in enumerate(trailing(conversation)):

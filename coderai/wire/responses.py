@@ -28,7 +28,7 @@ class _Request(Struct):
     stream: Any = None
     background: Any = None
     client_metadata: Raw = NOTHING
-    input: Raw = NOTHING
+    input: list[Raw] | str | None = None
 
 
 _REQUEST: Final = Shape(_Request)
@@ -70,23 +70,15 @@ def _session_id(client_metadata: Raw) -> str | None:
         return None
 
 
-def _last_words(asked: Raw) -> tuple[str | None, str | None, str | None]:
+def _last_words(asked: list[Raw] | str | None) -> tuple[str | None, str | None, str | None]:
     """Return prompt, id of the tool result, trouble."""
-    text = bytes(asked)
-    if text in (b"", b"null"):
-        return None, None, None
-    try:
-        if text.startswith(b'"'):
-            said = value(asked)
-            return said if is_human(said) else None, None, None
-    except UNREADABLE as error:
-        return None, None, f"input: {error}"
-    conversation = items(asked)
-    if conversation is None:
-        return None, None, "input is neither text nor an array"
+    if isinstance(asked, str):
+        return asked if is_human(asked) else None, None, None
+    if not isinstance(asked, list):
+        return None, None, None if asked is None else "input is neither text nor an array"
     prompt = result = None
     try:
-        for number, item in enumerate(trailing(conversation)):
+        for number, item in enumerate(trailing(asked)):
             role = item.get("role")
             if number == 0 and role == "user":
                 prompt = _human(item.get("content"))

@@ -31,11 +31,13 @@ def wants_usage(stream_options: Raw) -> bool:
 
 
 def with_usage(body: bytes) -> bytes:
-    """Return *body* with ``stream_options.include_usage`` set; unchanged where that member has a wrong type.
+    """Return *body* (a JSON object) with ``stream_options.include_usage`` set; unchanged where that member has a wrong type.
 
     We do not know where in the text the decoder found the member. So each place where its name and value stand is
     tried, the last first (of repeated members the last counts), until reading the result shows the wish.
     """
+    if b'"stream_options"' not in body and b"\0" not in body[:4]:  # the usual case; zeros: UTF-16, which JSON may be
+        return _appended(body)
     for edited in _attempts(body):
         try:
             if wants_usage(_OPTIONS.read(edited).stream_options):
@@ -45,11 +47,15 @@ def with_usage(body: bytes) -> bytes:
     return body
 
 
+def _appended(body: bytes) -> bytes:
+    end = body.rfind(b"}")
+    return body[:end] + b',"stream_options":{' + _WISH + b"}" + body[end:]
+
+
 def _attempts(body: bytes) -> Iterator[bytes]:
     old = bytes(_OPTIONS.read(body).stream_options)
     if not old:
-        end = body.rfind(b"}")
-        yield body[:end] + b',"stream_options":{' + _WISH + b"}" + body[end:]
+        yield _appended(body)
         return
     places = [*re.finditer(rb'"stream_options"\s*:\s*' + re.escape(old), body)][-MOST_PLACES:]
     for new in _new_options(old):

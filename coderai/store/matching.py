@@ -71,16 +71,26 @@ class Matches:
 
 async def find_sessions(db: AsyncConnection, wanted: RecordFilter) -> Matches:
     """Count, and choose the way."""
-    facets = _facet_conditions(wanted)
-    walk = session_conditions(wanted)
-    if facets:
-        mine = and_(_facet.session_id == sessions.c.id, _facet.initiator_id == sessions.c.initiator_id)
-        walk = [*walk, exists(select(1).where(mine, *facets))]
-    if not facets or wanted.session_id or wanted.visible_to is not None or await _has_few_sessions(db, wanted):
+    walk = walking(wanted)
+    if (
+        not _facet_conditions(wanted)
+        or wanted.session_id
+        or wanted.visible_to is not None
+        or await _has_few_sessions(db, wanted)
+    ):
         return Matches(Count.of(await _counted(db, select(sessions.c.id).where(*walk), MOST)), walk, None)
     keys = await driven_keys(db, wanted)
     count = Count.of(await _counted(db, keys, MOST))
     return Matches(count, walk, None if count.capped else keys)
+
+
+def walking(wanted: RecordFilter) -> list[Condition]:
+    """Return all conditions as conditions on ``sessions``."""
+    conditions = session_conditions(wanted)
+    if facets := _facet_conditions(wanted):
+        mine = and_(_facet.session_id == sessions.c.id, _facet.initiator_id == sessions.c.initiator_id)
+        conditions.append(exists(select(1).where(mine, *facets)))
+    return conditions
 
 
 def session_conditions(wanted: RecordFilter) -> list[Condition]:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.store.rows import AnyRow
-from coderai.store.schema import ai_providers
+from coderai.store.schema import ai_providers, session_facets
 
 TOPIC = "providers"
 """Bumped by every change of a provider or of its keys."""
@@ -43,6 +43,13 @@ class Providers:
         query = select(ai_providers).where(ai_providers.c.deleted.is_(False))
         rows = await self._db.execute(query.order_by(ai_providers.c.created_at, ai_providers.c.id))
         return [_provider(row) for row in rows]
+
+    async def known(self, name: str) -> bool:
+        """Return whether there is or was a provider of that name, by this table or by the records."""
+        for table, column in ((ai_providers, ai_providers.c.name), (session_facets, session_facets.c.provider_name)):
+            if (await self._db.execute(select(1).select_from(table).where(column == name).limit(1))).first():
+                return True
+        return False
 
     async def insert(self, provider: Provider) -> None:
         """IntegrityError passes when the name is taken: whoever writes names has looked before."""

@@ -1,7 +1,7 @@
 """Sessions in flight: the few interceptions that have begun and not ended, which the roll-up does not know."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -35,6 +35,16 @@ async def running_sessions(db: AsyncConnection, wanted: RecordFilter) -> Mapping
     named = {row.on_behalf_of for rows in grouped.values() for row in rows if row.on_behalf_of}
     people = await Users(db).people({initiator_id for _, initiator_id in grouped} | named)
     return {key: _session(key, rows, people) for key, rows in grouped.items()}
+
+
+async def running_counts(db: AsyncConnection, ids: Iterable[str]) -> Mapping[SessionKey, int]:
+    """Return how many interceptions are in flight in each of these sessions."""
+    some = _column.session_id.in_(sorted(set(ids)))
+    query = select(_column.session_id, _column.initiator_id, func.count().label("n")).where(
+        _column.ended_at.is_(None), some
+    )
+    rows = await db.execute(query.group_by(_column.session_id, _column.initiator_id))
+    return {(row.session_id, row.initiator_id): row.n for row in rows}
 
 
 def _session(key: SessionKey, rows: Sequence[AnyRow], people: Mapping[str, Any]) -> Session:

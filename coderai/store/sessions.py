@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.errors import NotFound
-from coderai.store.matching import Count, RecordFilter, find_sessions, session_conditions
+from coderai.store.matching import Count, RecordFilter, find_sessions, session_conditions, walking
 from coderai.store.rows import AnyRow, AnySelect
 from coderai.store.schema import interceptions, session_facets, sessions, user_prompts
 from coderai.store.types import Key, Moment
@@ -113,13 +113,10 @@ class Sessions:
 
     async def matching(self, wanted: RecordFilter, keys: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of *keys* that match by what has ended."""
-        found = set()
-        for session_id, initiator_id in sorted(set(keys)):
-            if wanted.session_id in ("", session_id) and wanted.initiator_id in ("", initiator_id):
-                one = replace(wanted, session_id=session_id, initiator_id=initiator_id)
-                if (await find_sessions(self._db, one)).count.value:
-                    found.add((session_id, initiator_id))
-        return found
+        asked = set(keys)
+        some = sessions.c.id.in_(sorted({session_id for session_id, _ in asked}))
+        query = select(sessions.c.id, sessions.c.initiator_id).where(some, *walking(wanted))
+        return asked & {(row.id, row.initiator_id) for row in await self._db.execute(query)}
 
     async def session_of(self, interception_id: str, visible_to: str | None) -> tuple[str, str]:
         """Return the session's id and initiator. Raises NotFound."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, Protocol
 
+from coderai.errors import BadSettings
 from coderai.observe.lines import DebugFilter, HumanLine, JsonLine
 from coderai.observe.sinks import LineHandler
 
@@ -78,7 +79,7 @@ def get(name: str) -> Log:
 def configured(destinations: Destinations) -> Iterator[None]:
     """Write log lines to where *destinations* says, until the context is left.
 
-    Raises OSError when a file cannot be opened.
+    Raises BadSettings when a file cannot be opened.
     """
     ours, everybody = logging.getLogger(ROOT), logging.getLogger()
     before = ours.level
@@ -86,7 +87,10 @@ def configured(destinations: Destinations) -> Iterator[None]:
         for path, form in ((destinations.log_human, HumanLine()), (destinations.log_json, JsonLine())):
             if not path:
                 continue
-            handler = LineHandler(path)
+            try:
+                handler = LineHandler(path)
+            except OSError as error:
+                raise BadSettings(f'log file "{path}" cannot be opened: {error.strerror}') from error
             stack.callback(handler.close)
             handler.setFormatter(form)
             handler.addFilter(DebugFilter(destinations.log_filter))

@@ -1,4 +1,4 @@
-"""Log lines about exchanges: the structured log, one line per record, and the operational one, one line per exchange."""
+"""Log lines about exchanges: the structured log has one line per record, the operational one a line per exchange."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -11,8 +11,8 @@ _CLOSED: Final = -1
 class LineHandler(logging.Handler):
     """Appends lines to a file. A full disk or a closed pipe loses lines, and says how many once it works again.
 
-    Raises OSError when the file cannot be opened. ``/dev/stdout`` and ``/dev/stderr`` are the process's own streams even
-    where these are sockets, which cannot be opened by that name.
+    Raises OSError when the file cannot be opened. ``/dev/stdout`` and ``/dev/stderr`` are the process's own streams
+    even where these are sockets, which cannot be opened by that name.
     """
 
     def __init__(self, path: str) -> None:
@@ -39,7 +39,12 @@ class LineHandler(logging.Handler):
         try:
             return self.format(record) + "\n"
         except (TypeError, ValueError, RecursionError) as error:
-            return self.format(_about(record, "log line cannot be shown", why=type(error).__name__)) + "\n"
+            return (
+                self.format(
+                    _about(record, "log line cannot be shown", message=str(record.msg), why=type(error).__name__)
+                )
+                + "\n"
+            )
 
     def _write(self, rest: bytes) -> None:
         while rest:

@@ -1,10 +1,19 @@
 """``coderai demo``."""
 
-from typing import Annotated
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coderai.cli import sessions
 from coderai.cli.options import Run
+from coderai.cli.target import Choices
+
+if TYPE_CHECKING:
+    from coderai.demo.show import Stage
 
 
 def demo(
@@ -15,4 +24,30 @@ def demo(
     """Try the gateway without a provider: scripted models, real records, a throw-away data directory."""
     from coderai.demo.show import run_demo  # the whole server: only when it is wanted
 
-    raise typer.Exit(run_demo(once=once, port=port, say=run.out.write, terminal=run.look.terminal))
+    run_demo(once=once, port=port, show=lambda stage: _show(run, stage, staying=not once))
+
+
+def _show(run: Run, stage: "Stage", *, staying: bool) -> None:
+    """Show the sessions as the command would, over HTTP, and what to try next."""
+    choices = Choices(url=stage.url, token=stage.token, output=run.choices.output)
+    run.say([""] if not run.json else [])
+    sessions.list_command(replace(run, choices=choices), everything=True)
+    if not run.json:
+        run.say(_next(stage, staying))
+    run.out.flush()
+
+
+def _next(stage: "Stage", staying: bool) -> Iterator[str]:
+    command = "coderai" if shutil.which("coderai") else sys.argv[0]
+    local = f"{command} --data-dir {stage.data_dir}"
+    yield ""
+    yield "Try next, in another terminal:"
+    yield f'  {local} sessions list --client "Coder Agents"'
+    yield f"  {local} sessions show {stage.chat}"
+    yield f"  {local} interceptions list -o json"
+    yield f"  {command} --url {stage.url} --token {stage.token} sessions list --initiator alice"
+    yield "Or point a tool at it; the models are scripted, the records are real:"
+    yield f"  ANTHROPIC_BASE_URL={stage.url}/api/v2/aibridge/anthropic ANTHROPIC_AUTH_TOKEN={stage.token} claude"
+    if staying:
+        yield ""
+        yield "Ctrl-C ends the demonstration and removes its data."

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import typer
 
@@ -52,30 +53,28 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def build() -> typer.Typer:
-    """Return the tree of commands."""
+def build(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the tree of commands; when *arguments* name some, only those of them are complete: that starts faster."""
     app = typer.Typer(
         name="coderai", help="An open AI gateway with an audit trail.", no_args_is_help=True, add_completion=False
     )
     noun(app)
-    command(app, "version")(version)
-    command(app, "demo")(demo.demo)
+    named = [name for name in _NAMES if name in arguments]
+    for name, about, register in _NOUNS:
+        group = typer.Typer(no_args_is_help=True)
+        noun(group)
+        if name in named or not named:
+            register(group)
+        app.add_typer(group, name=name, help=about)
+    for name, function in _COMMANDS:
+        if name in named or not named:
+            command(app, name)(function)
     app.command(
         "server",
         help="Run the gateway: `coderai server --help` lists its options.",
         add_help_option=False,
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )(_server)
-    for name, about, register in (
-        ("users", "Who may use the gateway.", users.register),
-        ("tokens", "Tokens that tools and people sign in with.", tokens.register),
-        ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
-        ("interceptions", "Single exchanges with a provider.", interceptions.register),
-    ):
-        group = typer.Typer(no_args_is_help=True)
-        noun(group)
-        register(group)
-        app.add_typer(group, name=name, help=about)
     return app
 
 
@@ -90,6 +89,16 @@ def version(run: Run) -> None:
         run.document(f"{{{members}}}".encode())
         return
     run.say([f"coderai {__version__}", *([f"server {harmless(server)} at {run.choices.url}"] if server else [])])
+
+
+_NOUNS: Final = (
+    ("users", "Who may use the gateway.", users.register),
+    ("tokens", "Tokens that tools and people sign in with.", tokens.register),
+    ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
+    ("interceptions", "Single exchanges with a provider.", interceptions.register),
+)
+_COMMANDS: Final = (("version", version), ("demo", demo.demo))
+_NAMES: Final = (*(name for name, _, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")
 
 
 def _server(context: typer.Context) -> None:
@@ -112,7 +121,7 @@ def _serve(arguments: list[str]) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["server"]:  # its loader wants the arguments exactly as they were written
         return _serve(list(arguments[1:]))
-    code = build()(list(arguments), prog_name="coderai", standalone_mode=False)
+    code = build(arguments)(list(arguments), prog_name="coderai", standalone_mode=False)
     return code if isinstance(code, int) else OK
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TextIO
 
 from coderai.cli.connection import Api, over, to_url
-from coderai.cli.hosting import hosting
 from coderai.cli.target import Choices, Configured, Local, Output, Remote, find_target
 from coderai.cli.text import Look, harmless_json
 from coderai.errors import CoderaiError, Invalid
@@ -98,6 +97,7 @@ def _local(local: Local, seconds: float) -> Iterator[Api]:
         with closing(over(running, f"the server that runs on {local.data_dir}", seconds)) as api:
             yield api
         return
+    from coderai.cli.hosting import hosting
     from coderai.server import local_api  # the whole server: only when there is nobody to ask
 
     opened = hosting(lambda: local_api(data_dir=local.data_dir, database_url=local.database_url))
@@ -110,7 +110,7 @@ def _running_server(local: Local) -> socket.socket | None:
     text = read_small_file(local.data_dir / "server.json")
     try:
         known = json.loads(text or "{}")
-        path, database = known.get("socket"), known.get("database_url", known.get("database"))
+        path, database = known.get("socket"), known.get("database_url")
     except (ValueError, AttributeError):
         return None
     if not isinstance(path, str) or not _same_database(local.database_url, database):
@@ -125,7 +125,7 @@ def _running_server(local: Local) -> socket.socket | None:
 
 
 def _same_database(asked: str | None, running: object) -> bool:
-    if asked is None or not isinstance(running, str):
+    if asked is None:
         return True
     from coderai.store.locations import without_secrets
 
@@ -137,7 +137,8 @@ def _configured(environ: Mapping[str, str]) -> Configured:
         from coderai.settings import load  # pydantic: only when there is a file to read
 
         settings = load(["--config", path], environ, lambda name: Path(name).read_text()).settings
-        return str(settings.data_dir), settings.database_url or None
+        database = settings.database_url
+        return str(settings.data_dir), database.get_secret_value() if database else None
 
     return configured
 

@@ -124,16 +124,12 @@ def _below(nodes: Sequence[Node], prefix: str, whole: bool) -> Iterator[str]:
     for node in nodes:
         last = node is nodes[-1]
         inner = prefix + ("   " if last else "│  ")
-        first, *more = node.text.expandtabs(4).split("\n") if whole else [" ".join(node.text.split(" "))]
-        yield prefix + ("└─ " if last else "├─ ") + (first if whole else _single(first))
-        under = inner + ("│ " if node.children else "  ")
-        for line in more:
-            yield (under + " " * 8 + line).rstrip()
+        text = node.text.expandtabs(4)
+        first, *more = text.split("\n") if whole else [text.replace("\n", " ⏎ ")]
+        yield prefix + ("└─ " if last else "├─ ") + first
+        hanging = inner + ("│" if node.children else " ") + " " * 9
+        yield from ((hanging + line).rstrip() for line in more)
         yield from _below(node.children, inner, whole)
-
-
-def _single(text: str) -> str:
-    return text.replace("\t", " ").replace("\n", " ⏎ ")
 
 
 def _cut(line: str, width: int) -> str:

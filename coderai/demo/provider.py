@@ -20,13 +20,16 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 class ScriptedProvider:
     """Answers the wire APIs from a script: one item per request in order, or a function of the request.
 
-    After a list is used up, model lists and token counts are still answered as usual; anything else gets a 500 that
+    After a list is used up *otherwise* answers: model lists and token counts as usual, anything else with a 500 that
     says so.
     """
 
-    def __init__(self, script: Sequence[Reply | Answering] | Answering = ()) -> None:
+    def __init__(
+        self, script: Sequence[Reply | Answering] | Answering = (), *, otherwise: Answering = usual_answer
+    ) -> None:
         self._decide = script if callable(script) else None
         self._rest = [] if callable(script) else list(script)
+        self._otherwise = otherwise
         self._arrived = asyncio.Condition()
         self.seen: list[Seen] = []
 
@@ -68,7 +71,7 @@ class ScriptedProvider:
             seen.closed.set()
 
     def _next(self, seen: Seen) -> Reply:
-        step = self._decide or (self._rest.pop(0) if self._rest else usual_answer)
+        step = self._decide or (self._rest.pop(0) if self._rest else self._otherwise)
         return step(seen) if callable(step) else step
 
 

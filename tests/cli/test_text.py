@@ -1,0 +1,110 @@
+"""Text for people: harmless, short, cut on a terminal only."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from coderai.cli.text import Column, Look, ago, harmless, harmless_json, lasting, moment, one_line, short, table, when
+
+NOW = datetime(2026, 5, 4, 9, 15, tzinfo=UTC)
+PIPE = Look(terminal=False, width=80, now=NOW)
+TERMINAL = Look(terminal=True, width=30, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain größe 日本 👩‍💻", "plain größe 日本 👩‍💻"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\r\x08b", "a\\x0d\\x08b"),
+        ("user\u202etxt.exe", "user\\u202etxt.exe"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("two\nlines\ttab", "two\nlines\ttab"),
+    ],
+)
+def test_nothing_gives_orders_to_a_terminal(text, shown):
+    assert harmless(text) == shown
+
+
+def test_one_line_is_one_line():
+    assert one_line(" a\r\n\tb\x0b\u2028c ") == "a b c"
+
+
+def test_escaped_json_is_the_same_document():
+    document = {"prompt": "\x1b[31m \x9b \u202e \U000e0041 \\x41 👩‍💻"}
+    text = harmless_json(json.dumps(document, ensure_ascii=False))
+    assert json.loads(text) == document
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (1000, "1k"), (2140, "2.1k"), (18_234, "18.2k"), (999_999, "1M"), (3_500_000_000, "3.5G")],
+)
+def test_short_numbers(number, text):
+    assert short(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-3, "just now"),
+        (4, "just now"),
+        (59, "59 s ago"),
+        (125, "2 min ago"),
+        (7300, "2 h ago"),
+        (90000, "1 day ago"),
+        (200000, "2 days ago"),
+    ],
+)
+def test_how_long_ago(seconds, text):
+    assert ago(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.42, "0.4 s"), (41, "41 s"), (182, "3 min 2 s"), (7500, "2 h 5 min"), (-1, "0.0 s")]
+)
+def test_lengths_of_time(seconds, text):
+    assert lasting(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize("text", ["", None, "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "nonsense"])
+def test_never_has_several_spellings(text):
+    assert moment(text) is None
+    assert when(text, TERMINAL) == "never"
+
+
+def test_times_are_relative_on_a_terminal_only():
+    assert when("2026-05-04T09:13:00Z", TERMINAL) == "2 min ago"
+    assert when("2026-05-04T09:13:00.123456789Z", PIPE) == "2026-05-04T09:13:00.123456789Z"
+
+
+COLUMNS = [Column("ID", 5), Column("NAME"), Column("LAST PROMPT", 60)]
+ROWS = [["0123456789", "x", "a long prompt\nwith lines that go on"], ["1", "y", ""]]
+
+
+def test_a_pipe_gets_everything():
+    assert table(COLUMNS, ROWS, PIPE) == [
+        "ID          NAME  LAST PROMPT",
+        "0123456789  x     a long prompt with lines that go on",
+        "1           y",
+    ]
+
+
+def test_a_terminal_gets_what_fits():
+    lines = table(COLUMNS, [*ROWS, ["日本日本", "z", "p"]], TERMINAL)
+    assert lines == [
+        "ID     NAME  LAST PROMPT",
+        "0123…  x     a long prompt wi…",
+        "1      y",
+        "日本…  z     p",
+    ]
+
+
+def test_heads_are_bold_where_colors_are_wanted():
+    assert table(COLUMNS, [], Look(terminal=True, width=80, now=NOW, color=True)) == [
+        "\x1b[1mID  NAME  LAST PROMPT\x1b[0m"
+    ]

@@ -1,5 +1,6 @@
 """THE main flow: one recorded request, from the caller's bytes to the last event of the answer."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +77,9 @@ class Exchanges:
             except TimeoutError:
                 text = f"{admitted.instance.name}: no answer in time"
                 return await self._no_answer(interception, flight, flight.ending, text)
+            except asyncio.CancelledError:  # the server leaves by force; what was queued before is not changed by this
+                await self._store(interception, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None)
+                raise
 
     async def _stream(
         self,
@@ -153,7 +157,7 @@ class Exchanges:
         interception: Interception,
         learned: Answer,
         ending: Ending,
-        status: int,
+        status: int | None,
         first_byte_at: datetime | None,
         text: str = "",
     ) -> bool:

@@ -71,7 +71,8 @@ class Pool:
             reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
             raise Unreachable(f"{origin} cannot be reached: TLS: {reason}") from error
         except OSError as error:
-            reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or type(error).__name__
+            number = error.errno or 0  # negative ones are the resolver's
+            reason = os.strerror(number) if number > 0 else error.strerror or type(error).__name__
             raise Unreachable(f"{origin} cannot be reached: {reason}") from error
         self._all.add(connection)
         return connection

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from coderai.errors import Invalid, TooLarge
+from coderai.errors import Invalid, TooLarge, Unsupported
 
 STEP: Final = 64 << 10
 """As much is undone at a time, so that a bomb is noticed before it has filled the memory."""
@@ -16,7 +16,8 @@ MOST_MEMBERS: Final = 64
 def decoded(body: bytes, content_encoding: str, limit: int) -> bytes:
     """Undo the encodings of *body*, last one first.
 
-    Raises Invalid for an unknown encoding or broken data, TooLarge when a decoded size exceeds *limit* bytes.
+    Raises Unsupported for an unknown encoding, Invalid for broken data, TooLarge when it becomes more than *limit*
+    bytes.
     """
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
@@ -25,7 +26,7 @@ def decoded(body: bytes, content_encoding: str, limit: int) -> bytes:
     for name in reversed(names):
         undo = _UNDO.get(name)
         if undo is None:
-            raise Invalid(f"content encoding {name!r} is not supported; use gzip, deflate, br, zstd or identity")
+            raise Unsupported(f"content encoding {name!r} is not supported; use gzip, deflate, br, zstd or identity")
         body = _collected(name, undo(body), limit)
     return body
 

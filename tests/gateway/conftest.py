@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from coderai.access.callers import Caller
 from coderai.demo.provider import ScriptedProvider
@@ -126,13 +125,15 @@ async def _opened(
         plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok)
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)
-        server = TestServer(app)
-        await server.start_server(auto_decompress=False)
-        stack.push_async_callback(server.close)
+        runner = web.AppRunner(app, auto_decompress=False, handler_cancellation=False, shutdown_timeout=1.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
         client = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(watch.run(), name="watch")
-            yield Setting(str(server.make_url("/api/v2/aibridge")), client, provider, notebook, plane, watch)
+            root = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v2/aibridge"
+            yield Setting(root, client, provider, notebook, plane, watch)
             looking.cancel()
 
 

@@ -8,13 +8,15 @@ interceptions), so that both ways agree also when many processes write.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.store.schema import interceptions, session_facets, sessions
 
 SessionKey = tuple[str, str]
 """(session id, initiator id)."""
+
+_CHUNK = 1000
 
 _EARLIER = "(excluded.started_at, excluded.first_id) < (sessions.started_at, sessions.first_id)"
 _NEWER_PROMPT = (
@@ -118,9 +120,22 @@ async def lock_sessions(connection: AsyncConnection, keys: Sequence[SessionKey])
 
 async def recount(connection: AsyncConnection, keys: Sequence[SessionKey] | None = None) -> None:
     """Compute the roll-up of the sessions *keys* from their rows; of all sessions when None (slow)."""
-    if keys is None:
-        keys = await _all_keys(connection)
-    for session_id, initiator_id in keys:
+    keys = sorted(await _all_keys(connection) if keys is None else keys)
+    for start in range(0, len(keys), _CHUNK):
+        await _recount_some(connection, keys[start : start + _CHUNK])
+
+
+async def _recount_some(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
+    mine = tuple_(interceptions.c.session_id, interceptions.c.initiator_id).in_(keys)
+    present = select(interceptions.c.session_id, interceptions.c.initiator_id).where(
+        mine, interceptions.c.ended_at.is_not(None)
+    )
+    left = {(row[0], row[1]) for row in await connection.execute(present.distinct())}
+    if gone := [key for key in keys if key not in left]:
+        await connection.execute(delete(sessions).where(tuple_(sessions.c.id, sessions.c.initiator_id).in_(gone)))
+        facet = tuple_(session_facets.c.session_id, session_facets.c.initiator_id)
+        await connection.execute(delete(session_facets).where(facet.in_(gone)))
+    for session_id, initiator_id in sorted(left):
         for statement in RECOUNT:
             await connection.execute(text(statement), {"session_id": session_id, "initiator_id": initiator_id})
 

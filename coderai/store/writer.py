@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
+
 from coderai.records import Answer, Begun, Ended, Ending, Interception, Link, Stamped, Thought, ToolCall, Usage
 from coderai.store.rollup import SessionKey
 
@@ -402,7 +404,10 @@ def json_text(value: Mapping[str, Any]) -> str:
     """Return compact JSON, with text as it is."""
     if not value:
         return "{}"
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeError, OverflowError):  # lone surrogates: the standard library takes them
+        return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def reduced(item: Item) -> Iterator[Item]:
@@ -423,8 +428,15 @@ def reduced(item: Item) -> Iterator[Item]:
     if isinstance(item, Begun):
         yield replace(item, interception=plain)
         return
-    end = replace(item.end, error_message=_plain(item.end.error_message), http_status=None, answer=Answer())
-    yield replace(item, interception=plain, end=end, facts=tuple(_plain_fact(stamped) for stamped in item.facts))
+    end = replace(
+        item.end,
+        error_message=_plain(item.end.error_message),
+        http_status=None,
+        answer=Answer(_plain(item.end.answer.response_id)),
+    )
+    facts = tuple(_plain_fact(stamped) for stamped in item.facts)
+    yield replace(item, end=end, facts=facts)
+    yield replace(item, interception=plain, end=end, facts=facts)
     yield replace(item, interception=plain, end=end, facts=())
 
 

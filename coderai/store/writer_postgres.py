@@ -257,7 +257,15 @@ class _Batch:
         await self._put(_PROMPT, self._prompts.values())
         if repeated := sorted(self._starts.keys() - {row["id"] for row in inserted}):
             for row in await self._rows(_STATES, repeated):
-                self._links[row["id"]] = Link(row["thread_parent_id"], row["thread_root_id"])
+                self._place_again(row)
+
+    def _place_again(self, state: "asyncpg.Record") -> None:
+        """A start of ours was there already: of an earlier try, which may have brought its end too."""
+        ours = state["id"]
+        self._links[ours] = Link(state["thread_parent_id"], state["thread_root_id"])
+        self._session_ids[ours] = state["session_id"]
+        if (ended := self._ends.pop(ours, None)) is not None:
+            self._place_end(ended, state)
 
     async def _finish(self) -> None:
         if not self._ends:

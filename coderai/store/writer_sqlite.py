@@ -234,15 +234,18 @@ class _Transaction:
         if w.may_be_replaced(ended_at, ending, ended.end.ending):
             if ended_at is not None:
                 assumed.add((session_id, it.initiator_id))
-            new_thread = not self._thread_counted(root or it.id, session_id, it.initiator_id)
+            new_thread = not self._thread_counted(it, root, session_id)
             self._execute(_END, w.end_row(ended, to_micros))
             self._children(ended)
             roll_up.add(ended, session_id, new_thread=new_thread)
         return Link(parent, root)
 
-    def _thread_counted(self, root: str, session_id: str, initiator_id: str) -> bool:
-        mine = (root, session_id, initiator_id)
-        return bool(self._execute(_ROOT_COUNTED, mine).fetchone() or self._execute(_FOLLOWER_COUNTED, mine).fetchone())
+    def _thread_counted(self, it: Interception, root: str | None, session_id: str) -> bool:
+        """Whether another ended interception of the session belongs to the same thread."""
+        mine = (root or it.id, session_id, it.initiator_id)
+        if root and self._execute(_ROOT_COUNTED, mine).fetchone():
+            return True
+        return bool(self._execute(_FOLLOWER_COUNTED, mine).fetchone())
 
     def _children(self, ended: Ended) -> None:
         it = ended.interception

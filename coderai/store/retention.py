@@ -1,0 +1,147 @@
+"""Delete what is too old, in batches that never hold up the recorder for long, one process at a time."""
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Table, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coderai.store import schema
+from coderai.store.rollup import lock_sessions, recount
+from coderai.store.schema import api_keys, interceptions
+from coderai.store.trouble import translated
+
+if TYPE_CHECKING:
+    from coderai.store.engine import Store
+
+_LOCK = 0x0C0DE9E7  # any number, as long as it stays the same
+_PAUSE = 0.02
+"""SQLite's waiting writers look again only now and then: leave them a gap."""
+_VACUUM_PAGES = 256
+_CHILDREN = (schema.model_thoughts, schema.tool_usages, schema.token_usages, schema.user_prompts)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many rows went, or would go."""
+
+    interceptions: int = 0
+    user_prompts: int = 0
+    token_usages: int = 0
+    tool_usages: int = 0
+    model_thoughts: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    def __add__(self, other: "Purged") -> "Purged":
+        return Purged(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+async def purge(store: "Store", older_than: datetime, *, batch: int = 500, dry_run: bool = False) -> Purged:
+    """Delete interceptions that started before *older_than*, ended or not, with all their rows.
+
+    Sessions keep what is left of them; empty ones vanish. Returns nothing done when another process is at it.
+    Raises StoreUnavailable; what was deleted until then stays deleted.
+    """
+    if dry_run:
+        async with store.reading() as connection:
+            return await _count(connection, older_than)
+    total = Purged()
+    async with _only_one(store) as mine:
+        while mine:
+            async with store.transaction() as connection:
+                done = await _purge_some(connection, older_than, batch)
+            total += done
+            if done.interceptions == 0:
+                break
+            await asyncio.sleep(_PAUSE)
+    if total.interceptions and store.dialect == "sqlite":
+        with translated():
+            await asyncio.to_thread(_give_space_back, str(store.engine.url.database))
+    return total
+
+
+async def purge_api_keys(store: "Store", expired_before: datetime) -> int:
+    """Delete gateway tokens that expired before the given time; return how many."""
+    async with store.transaction() as connection:
+        result = await connection.execute(delete(api_keys).where(api_keys.c.expires_at < expired_before))
+        return int(result.rowcount)
+
+
+async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: int) -> Purged:
+    query = (
+        select(interceptions.c.id, interceptions.c.session_id, interceptions.c.initiator_id)
+        .where(interceptions.c.started_at < older_than)
+        .order_by(interceptions.c.started_at, interceptions.c.id)
+        .limit(batch)
+        .with_for_update(skip_locked=True)
+    )
+    rows = (await connection.execute(query)).all()
+    if not rows:
+        return Purged()
+    ids = [row.id for row in rows]
+    keys = sorted({(row.session_id, row.initiator_id) for row in rows})
+    await lock_sessions(connection, keys)
+    gone: dict[str, int] = {}
+    for table in _CHILDREN:
+        gone[table.name] = (await connection.execute(delete(table).where(table.c.interception_id.in_(ids)))).rowcount
+    await connection.execute(delete(interceptions).where(interceptions.c.id.in_(ids)))
+    await recount(connection, keys)
+    return _purged(len(ids), gone)
+
+
+async def _count(connection: AsyncConnection, older_than: datetime) -> Purged:
+    old = interceptions.c.started_at < older_than
+    total = (await connection.execute(select(func.count()).select_from(interceptions).where(old))).scalar_one()
+    counts: dict[str, int] = {}
+    for table in _CHILDREN:
+        joined = table.join(interceptions, interceptions.c.id == table.c.interception_id)
+        counts[table.name] = (
+            await connection.execute(select(func.count()).select_from(joined).where(old))
+        ).scalar_one()
+    return _purged(total, counts)
+
+
+def _purged(total: int, children: dict[str, int]) -> Purged:
+    def of(table: Table) -> int:
+        return children[table.name]
+
+    return Purged(
+        interceptions=total,
+        user_prompts=of(schema.user_prompts),
+        token_usages=of(schema.token_usages),
+        tool_usages=of(schema.tool_usages),
+        model_thoughts=of(schema.model_thoughts),
+    )
+
+
+@asynccontextmanager
+async def _only_one(store: "Store") -> AsyncIterator[bool]:
+    """Say whether this process may purge now. In SQLite two at once do no harm: they take turns by batches."""
+    if store.dialect == "sqlite":
+        yield True
+        return
+    async with store.reading() as connection:  # the lock lives as long as this transaction
+        yield bool((await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar_one())
+
+
+def _give_space_back(path: str) -> None:
+    """Return free pages of SQLite to the file system, a megabyte at a time, so that nobody waits for long."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        free, before = 1, 0
+        while free and free != before:
+            before = free
+            # The statement frees one page for each of its steps: only executescript takes them all.
+            connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+            free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            time.sleep(_PAUSE)

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -31,6 +32,10 @@ class FakeApi:
     url: str = ""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    """Set with the first request."""
+    waits: threading.Event = field(default_factory=threading.Event)
+    """No answer goes out while it is not set; it is, unless a test clears it."""
 
     def put(self, route: str, document: Any, status: int = 200) -> None:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -44,6 +49,7 @@ class FakeApi:
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
     fake = FakeApi()
+    fake.waits.set()
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
@@ -53,11 +59,14 @@ def api() -> Iterator[FakeApi]:
             fake.asked.append(
                 Asked(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), document)
             )
+            fake.arrived.set()
+            fake.waits.wait()
             status, content = fake.answers.get(f"{self.command} {parts.path}", (404, b'{"message":"Not found."}'))
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):
+                self.wfile.write(content)
 
         do_GET = do_POST = do_DELETE = do_PUT = answer
 

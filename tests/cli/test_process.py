@@ -1,0 +1,100 @@
+"""The command as a process: quick, no traceback, well-behaved in pipes, on terminals and when interrupted."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+COMMAND = [sys.executable, "-m", "coderai"]
+SESSION = {
+    "id": "0b6e3c1a-0000-7000-8000-000000000001",
+    "initiator": {"username": "alice"},
+    "client": "Codex",
+    "last_active_at": "2020-05-04T09:13:00Z",
+    "token_usage_summary": {"input_tokens": 18234},
+    "last_prompt": "größe \x1b[2J ⏎",
+}
+
+
+def environment(tmp_path, **more):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "LC_", "LANG"))}
+    return clean | {"CODERAI_DATA_DIR": str(tmp_path), "CODERAI_CONFIG_DIR": str(tmp_path)} | more
+
+
+def call(tmp_path, *arguments, **more):
+    return subprocess.run(
+        [*COMMAND, *arguments], env=environment(tmp_path, **more), capture_output=True, text=True, timeout=60
+    )
+
+
+def test_talking_to_a_url_loads_no_server():
+    heavy = {"aiohttp", "sqlalchemy", "uvloop", "alembic", "cryptography", "argon2", "rich.console", "coderai.server"}
+    code = f"import sys, coderai.cli.main as m; m.run(['version']); print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "coderai 0.1.0\n[]\n"
+
+
+def test_a_reader_that_has_seen_enough(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "version"], env=environment(tmp_path), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode != 0
+
+
+def test_an_encoding_that_lacks_letters(api, tmp_path):
+    api.put("GET /api/v2/aibridge/sessions", {"count": 1, "sessions": [SESSION]})
+    done = call(tmp_path, "--url", api.url, "sessions", "list", "--all", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "1 of 1 session.\n")
+    assert "gr\\xf6\\xdfe \\x1b[2J \\u23ce" in done.stdout
+
+
+def test_interrupted(api, tmp_path):
+    api.waits.clear()
+    process = subprocess.Popen(
+        [*COMMAND, "--url", api.url, "users", "list"], env=environment(tmp_path), stderr=subprocess.PIPE, text=True
+    )
+    assert api.arrived.wait(30)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    api.waits.set()
+    assert (process.returncode, err) == (130, "")
+
+
+def test_on_a_terminal(api, tmp_path):
+    api.put("GET /api/v2/aibridge/sessions", {"count": 1, "sessions": [SESSION]})
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "--url", api.url, "--no-color", "sessions", "list", "--all"],
+        env=environment(tmp_path, COLUMNS="100", TERM="xterm"),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 10000).decode().splitlines()
+    os.close(ours)
+    assert done.returncode == 0
+    assert shown[1].startswith("0b6e3c1a…  alice")
+    assert "18.2k" in shown[1]
+    assert "days ago" in shown[1]
+    assert max(map(len, shown)) <= 100
+
+
+def test_json_on_a_terminal_is_indented_and_harmless(api, tmp_path):
+    api.put("GET /api/v2/aibridge/sessions", '{"sessions":[{"last_prompt":"a\u009bb"}]}'.encode())
+    ours, theirs = pty.openpty()
+    subprocess.run(
+        [*COMMAND, "--url", api.url, "sessions", "list", "--all", "-o", "json"],
+        env=environment(tmp_path),
+        stdout=theirs,
+        timeout=60,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 10000).decode()
+    os.close(ours)
+    assert '      "last_prompt": "a\\u009bb"' in shown.splitlines()

@@ -1,0 +1,113 @@
+"""The audit trail: ``interceptions``, ``sessions``, ``models``, ``clients`` below both prefixes."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from coderai.api.answers import answer
+from coderai.api.parameters import clean, flag, part, whole
+from coderai.api.record_shapes import detail_shape, interception_shape, session_shape, whole_interception_shape
+from coderai.api.routes import Ask, Route, Signed
+from coderai.control.lookup import Paging
+from coderai.control.users import as_uuid
+from coderai.errors import Invalid, NotFound
+from coderai.query import CLIENTS, INTERCEPTIONS, MODELS, SESSIONS, Language, read_filter, read_values
+from coderai.store.labels import Label
+
+
+async def _interceptions(ask: Ask) -> web.Response:
+    query = ask.request.query
+    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
+    page = _paging(query, "after_id")
+    if page.after_id:
+        page = _with_id(page, "after_id", page.after_id)
+    records, count = await ask.services.lookup.interceptions(ask.caller, asked, page)
+    results = [interception_shape(record) for record in records]
+    return answer({"count": count.value, "count_capped": count.capped, "results": results})
+
+
+async def _interception(ask: Ask) -> web.Response:
+    interception_id = as_uuid(part(ask.request, "id"))
+    if interception_id is None:
+        raise NotFound("interception", "?")
+    return answer(whole_interception_shape(await ask.services.lookup.interception(ask.caller, interception_id)))
+
+
+async def _sessions(ask: Ask) -> web.Response:
+    query = ask.request.query
+    asked = read_filter(SESSIONS, query.get("q", ""), query)
+    page = _paging(query, "after_session_id")
+    found = await ask.services.lookup.sessions(ask.caller, asked, page)
+    return answer(
+        {
+            "count": found.count.value,
+            "count_capped": found.count.capped,
+            "sessions": [session_shape(session, running=page.running) for session in found.sessions],
+            **({"next_cursor": found.next_cursor} if found.next_cursor else {}),
+        }
+    )
+
+
+async def _session(ask: Ask) -> web.Response:
+    query = ask.request.query
+    before, after = clean(query, "before_id"), clean(query, "after_id")
+    if before and after:
+        raise Invalid("this page does not exist", [("before_id", "cannot be given together with after_id")])
+    page = Paging(
+        _limit(query, default=50, most=200), after_id=after, before_id=before, running=flag(query, "include_running")
+    )
+    session_id, initiator = part(ask.request, "session_id"), clean(query, "initiator")
+    detail = await ask.services.lookup.session(ask.caller, session_id, initiator, page)
+    return answer(detail_shape(detail, running=page.running))
+
+
+async def _models(ask: Ask) -> web.Response:
+    return await _labels(ask, MODELS, "model")
+
+
+async def _clients(ask: Ask) -> web.Response:
+    return await _labels(ask, CLIENTS, "client")
+
+
+async def _labels(ask: Ask, language: Language, label: Label) -> web.Response:
+    query = ask.request.query
+    prefix = read_values(language, query.get("q", ""), query).get(label, "")
+    page = Paging(_limit(query), whole(query, "offset"))
+    return answer(await ask.services.lookup.labels(ask.caller, label, prefix, page))
+
+
+def _paging(query: Mapping[str, str], after: str) -> Paging:
+    page = Paging(
+        limit=_limit(query),
+        offset=whole(query, "offset"),
+        after_id=clean(query, after),
+        cursor=clean(query, "cursor") if after == "after_session_id" else "",
+        running=flag(query, "include_running"),
+    )
+    if page.after_id and page.cursor:
+        raise Invalid("this page does not exist", [("cursor", f"cannot be given together with {after}")])
+    if page.offset and (page.after_id or page.cursor):
+        raise Invalid("this page does not exist", [("offset", "cannot be given together with a cursor")])
+    return page
+
+
+def _with_id(page: Paging, name: str, value: str) -> Paging:
+    interception_id = as_uuid(value)
+    if interception_id is None:
+        raise Invalid("this page does not exist", [(name, "must be the id of an interception, a UUID")])
+    return Paging(page.limit, page.offset, interception_id, running=page.running)
+
+
+def _limit(query: Mapping[str, str], default: int = 100, most: int = 1000) -> int:
+    return whole(query, "limit", default, most)
+
+
+ROUTES: Final = (
+    Route("GET", "/interceptions", Signed(_interceptions)),
+    Route("GET", "/interceptions/{id}", Signed(_interception)),
+    Route("GET", "/sessions", Signed(_sessions)),
+    Route("GET", "/sessions/{session_id}", Signed(_session)),
+    Route("GET", "/models", Signed(_models)),
+    Route("GET", "/clients", Signed(_clients)),
+)

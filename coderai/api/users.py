@@ -1,0 +1,110 @@
+"""Accounts: ``/api/v2/users``."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aiohttp import web
+
+from coderai.access.roles import ROLES
+from coderai.api.answers import answer, moment
+from coderai.api.bodies import CreateFirstUser, CreateUser, read
+from coderai.api.parameters import clean, part, whole
+from coderai.api.routes import Ask, Open, Route, Signed
+from coderai.api.services import Services
+from coderai.control.users import NewUser
+from coderai.errors import Invalid, NotFound
+from coderai.query import USERS, read_values
+from coderai.store.users import User, UserFilter
+
+ORGANIZATION: Final = "00000000-0000-0000-0000-000000000001"
+"""The one that everybody belongs to."""
+NEVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def user_shape(user: User) -> dict[str, Any]:
+    """Return a user as the API shows it."""
+    return {
+        "id": user.id,
+        "username": user.username,
+        "name": user.name,
+        "avatar_url": user.avatar_url,
+        "email": user.email,
+        "created_at": moment(user.created_at),
+        "updated_at": moment(user.updated_at),
+        "last_seen_at": moment(user.last_seen_at or NEVER),
+        "status": user.status,
+        "login_type": user.login_type,
+        "organization_ids": [ORGANIZATION],
+        "roles": [{"name": role, "display_name": ROLES.get(role, role)} for role in user.roles],
+        "is_service_account": user.is_service_account,
+    }
+
+
+async def _list(ask: Ask) -> web.Response:
+    query = ask.request.query
+    values = read_values(USERS, clean(query, "q"), {})
+    wanted = UserFilter(
+        text=values.get("search", ""),
+        name=values.get("name", ""),
+        statuses=_listed(values.get("status", "")),
+        role=values.get("role", ""),
+        login_types=_listed(values.get("login_type", "")),
+        service_account=_yes_or_no(values.get("service_account", "")),
+    )
+    limit, offset = whole(query, "limit", 100, 1000), whole(query, "offset")
+    users, count = await ask.services.users.list(ask.caller, wanted, limit=limit, offset=offset)
+    return answer({"users": [user_shape(user) for user in users], "count": count})
+
+
+async def _create(ask: Ask) -> web.Response:
+    body = await read(ask.request, CreateUser)
+    service_account = bool(body.service_account or body.is_service_account)
+    password = body.password or None
+    wanted = NewUser(
+        username=body.username,
+        email=body.email or "",
+        name=body.name or "",
+        password=password,
+        login_type=body.login_type or ("none" if service_account else "password"),
+        status=body.user_status or "active",
+        roles=tuple(body.roles or ()),
+        service_account=service_account,
+    )
+    return answer(user_shape(await ask.services.users.create(ask.caller, wanted)), 201)
+
+
+async def _get(ask: Ask) -> web.Response:
+    return answer(user_shape(await ask.services.users.find(ask.caller, part(ask.request, "user"))))
+
+
+async def _first(_request: web.Request, services: Services) -> web.Response:
+    if not await services.users.any():
+        raise NotFound("user", "first")
+    return answer({"message": "There is a user."})
+
+
+async def _create_first(request: web.Request, services: Services) -> web.Response:
+    body = await read(request, CreateFirstUser)
+    wanted = NewUser(body.username, email=body.email, name=body.name or "", password=body.password)
+    user = await services.users.create_first(wanted)
+    return answer({"user_id": user.id, "organization_id": ORGANIZATION}, 201)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each for each in text.split(",") if each)
+
+
+def _yes_or_no(text: str) -> bool | None:
+    if text not in ("", "true", "false"):
+        raise Invalid("the search cannot be understood", [("service_account", 'must be "true" or "false"')])
+    return None if not text else text == "true"
+
+
+ROUTES: Final = (
+    Route("GET", "/api/v2/users", Signed(_list)),
+    Route("POST", "/api/v2/users", Signed(_create)),
+    Route("GET", "/api/v2/users/first", Open(_first)),
+    Route("GET", "/api/v2/users/{user}", Signed(_get)),
+)
+PRIVATE_ROUTES: Final = (Route("POST", "/api/v2/users/first", Open(_create_first)),)
+"""Over the network anybody could be the first."""

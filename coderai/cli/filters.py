@@ -10,6 +10,7 @@ from coderai.cli.errors import WrongUse
 
 Client = Annotated[str | None, typer.Option("--client", help='Tool, for example "Coder Agents".')]
 Initiator = Annotated[str | None, typer.Option("--initiator", help="Whose: a username, an id, or me.")]
+OnBehalfOf = Annotated[str | None, typer.Option("--on-behalf-of", help="For whom a service account acted.")]
 Provider = Annotated[str | None, typer.Option("--provider", help="Type: openai, anthropic, copilot.")]
 ProviderName = Annotated[str | None, typer.Option("--provider-name", help="Name of the configured provider.")]
 Model = Annotated[str | None, typer.Option("--model")]
@@ -30,6 +31,7 @@ class Filters:
 
     client: str | None = None
     initiator: str | None = None
+    on_behalf_of: str | None = None
     provider: str | None = None
     provider_name: str | None = None
     model: str | None = None
@@ -55,6 +57,7 @@ class Filters:
             "q": self.q,
             "client": self.client,
             "initiator": self.initiator,
+            "on_behalf_of": self.on_behalf_of,
             "provider": self.provider,
             "provider_name": self.provider_name,
             "model": self.model,

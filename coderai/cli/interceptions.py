@@ -8,7 +8,7 @@ from coderai.cli import filters
 from coderai.cli.connection import segment
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
-from coderai.cli.shapes import Interception, InterceptionPage, RawResults, read
+from coderai.cli.shapes import Interception, InterceptionPage, RawResults, read, who
 from coderai.cli.text import Column, Look, count, lasting, moment, one_line, table, when
 from coderai.cli.tree import interception_lines
 
@@ -39,6 +39,7 @@ def list_command(
     run: Run,
     client: filters.Client = None,
     initiator: filters.Initiator = None,
+    on_behalf_of: filters.OnBehalfOf = None,
     provider: filters.Provider = None,
     provider_name: filters.ProviderName = None,
     model: filters.Model = None,
@@ -53,7 +54,17 @@ def list_command(
 ) -> None:
     """List single exchanges, newest first. With -o json: the array of them."""
     asked = Filters(
-        client, initiator, provider, provider_name, model, session_id, since, started_after, started_before, query
+        client=client,
+        initiator=initiator,
+        on_behalf_of=on_behalf_of,
+        provider=provider,
+        provider_name=provider_name,
+        model=model,
+        session_id=session_id,
+        since=since,
+        started_after=started_after,
+        started_before=started_before,
+        q=query,
     )
     parameters = asked.parameters(run.look.now) | {"limit": str(limit), "after_id": after}
     with run.api() as api:
@@ -85,7 +96,7 @@ def _row(one: Interception, look: Look) -> list[str]:
     begun, ended = moment(one.started_at), moment(one.ended_at)
     return [
         one.id,
-        one.initiator.username,
+        who(one.initiator, [one.on_behalf_of] if one.on_behalf_of else []),
         one.client or "Unknown",
         one.provider_name or one.provider,
         one.model,

@@ -11,7 +11,7 @@ from coderai.cli.connection import Api, segment
 from coderai.cli.errors import Refused
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
-from coderai.cli.shapes import Session, SessionDetail, SessionPage, Thread, read
+from coderai.cli.shapes import Session, SessionDetail, SessionPage, Thread, read, who
 from coderai.cli.text import Column, Look, count, one_line, table, when
 from coderai.cli.tree import session_lines
 from coderai.errors import Conflict, NotFound
@@ -44,6 +44,7 @@ def list_command(
     run: Run,
     client: filters.Client = None,
     initiator: filters.Initiator = None,
+    on_behalf_of: filters.OnBehalfOf = None,
     provider: filters.Provider = None,
     provider_name: filters.ProviderName = None,
     model: filters.Model = None,
@@ -53,15 +54,30 @@ def list_command(
     started_before: filters.Before = None,
     query: filters.Query = None,
     limit: filters.Limit = 100,
-    after: Annotated[str | None, typer.Option("--after", help="Go on after the page that ended with this.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Id of the last session of the page before.")] = None,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
     everything: filters.Everything = False,
 ) -> None:
     """List sessions, newest activity first; of the last 24 hours unless a time is asked for."""
     asked = Filters(
-        client, initiator, provider, provider_name, model, session_id, since, started_after, started_before, query
+        client=client,
+        initiator=initiator,
+        on_behalf_of=on_behalf_of,
+        provider=provider,
+        provider_name=provider_name,
+        model=model,
+        session_id=session_id,
+        since=since,
+        started_after=started_after,
+        started_before=started_before,
+        q=query,
     )
     window = None if everything or session_id else filters.DAY
-    parameters = asked.parameters(run.look.now, window) | {"limit": str(limit), "after_session_id": after}
+    parameters = asked.parameters(run.look.now, window) | {
+        "limit": str(limit),
+        "after_session_id": after,
+        "cursor": cursor,
+    }
     with run.api() as api:
         body = api.get(PATH, parameters)
     if window and asked.any_time:
@@ -126,7 +142,7 @@ def _row(session: Session, look: Look) -> list[str]:
     cache = f"{count(tokens.cache_read_input_tokens, look)}/{count(tokens.cache_write_input_tokens, look)}"
     return [
         session.id,
-        session.initiator.username,
+        who(session.initiator, session.on_behalf_of),
         session.client or "Unknown",
         ", ".join(session.providers),
         ", ".join(session.models),
@@ -146,4 +162,4 @@ def _footer(page: SessionPage, limit: int) -> str:
     text = f"{len(page.sessions)} of {total} session{'s' if page.count != 1 else ''}."
     if len(page.sessions) < limit or len(page.sessions) == page.count:
         return text
-    return f"{text} Next page: --after {one_line(page.next_cursor or page.sessions[-1].id)}"
+    return f"{text} Next page: --after {one_line(page.sessions[-1].id)}"

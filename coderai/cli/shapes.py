@@ -1,5 +1,6 @@
 """The documents of the API, as far as the command line reads them. Members that are missing have harmless values."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,12 @@ class Person(Document, frozen=True):
     username: str = ""
 
 
+def who(initiator: Person, others: Iterable[Person]) -> str:
+    """Return the initiator's name, and for whom it acted."""
+    names = ", ".join(other.username or other.id for other in others)
+    return f"{initiator.username} for {names}" if names else initiator.username
+
+
 class Tokens(Document, frozen=True):
     input_tokens: int = 0
     output_tokens: int = 0
@@ -26,7 +33,7 @@ class Tokens(Document, frozen=True):
 class Session(Document, frozen=True):
     id: str
     initiator: Person = Person()
-    on_behalf_of: Any = None
+    on_behalf_of: list[Person] = []
     providers: list[str] = []
     models: list[str] = []
     client: str | None = None
@@ -93,6 +100,7 @@ class Thread(Document, frozen=True):
 class SessionDetail(Document, frozen=True):
     id: str
     initiator: Person = Person()
+    on_behalf_of: list[Person] = []
     providers: list[str] = []
     models: list[str] = []
     client: str | None = None
@@ -118,6 +126,7 @@ class ThoughtRow(Document, frozen=True):
 class Interception(Document, frozen=True):
     id: str
     initiator: Person = Person()
+    on_behalf_of: Person | None = None
     provider: str = ""
     provider_name: str = ""
     model: str = ""

@@ -34,6 +34,9 @@ def create_command(
     user: User = "me",
     lifetime: Annotated[str | None, typer.Option(help="For example 30d or 1y; the server's default otherwise.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="coder:all, ai:use, ai:read, ai:admin; repeatable.")] = None,
+    delegate: Annotated[
+        bool, typer.Option("--delegate", help="It may name the person it acts for (for service accounts).")
+    ] = False,
 ) -> None:
     """Create a token and print it, alone, on stdout. It is shown this once."""
     body: dict[str, Any] = {}
@@ -43,6 +46,8 @@ def create_command(
         body["lifetime"] = nanoseconds(lifetime)
     if scope:
         body["scopes"] = scope
+    if delegate:
+        body["delegate"] = True
     with run.api() as api:
         answer = api.call("POST", f"/api/v2/users/{segment(user)}/keys/tokens", body)
     if run.json:

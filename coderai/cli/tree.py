@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from coderai.cli.shapes import Failure, Interception, SessionDetail, Step, Thread, Tokens, ToolCall
+from coderai.cli.shapes import Failure, Interception, SessionDetail, Step, Thread, Tokens, ToolCall, who
 from coderai.cli.text import Look, count, harmless, lasting, moment, one_line
 
 _COMPLETE = (None, "", "complete")
@@ -33,7 +33,7 @@ def interception_lines(one: Interception, look: Look, *, full: bool) -> list[str
     """Return the lines for a single exchange."""
     facts = {
         "session": one.session_id,
-        "initiator": one.initiator.username,
+        "initiator": who(one.initiator, [one.on_behalf_of] if one.on_behalf_of else []),
         "client": one.client or "Unknown",
         "user agent": one.user_agent,
         "provider": f"{one.provider_name or one.provider} ({one.provider})",
@@ -62,7 +62,7 @@ def interception_lines(one: Interception, look: Look, *, full: bool) -> list[str
 def _header(session: SessionDetail, look: Look) -> str:
     tokens = session.token_usage_summary
     parts = [
-        f"{one_line(session.initiator.username)}",
+        one_line(who(session.initiator, session.on_behalf_of)),
         one_line(session.client or "Unknown"),
         _span(session.started_at, session.ended_at),
         _tokens(tokens, look),

@@ -11,13 +11,9 @@ from typing import Any, Final
 import aiohttp
 import uvloop
 
-from coderai.demo.answers_chat import chat_answer
-from coderai.demo.answers_messages import messages_answer
-from coderai.demo.answers_responses import responses_answer
 from coderai.demo.provider import Pause, ScriptedProvider
-from coderai.demo.script import Reply, Seen
 from coderai.demo.talks import Turn, claude_code, coder_agents, codex
-from coderai.demo.usual import usual_answer
+from coderai.demo.usual import small_talk
 from coderai.errors import CoderaiError
 from coderai.ids import new_id
 from coderai.server import Ready, serve
@@ -89,20 +85,6 @@ async def _perform(
     await asyncio.to_thread(show, stage)
 
 
-def small_talk(seen: Seen) -> Reply:
-    """What the scripted models say to anybody who comes by after the demonstration."""
-    text = "I am a scripted model: I always say this. What you sent has been recorded."
-    path = seen.path.partition("?")[0]
-    for ending, answer in (
-        ("/messages", messages_answer),
-        ("/chat/completions", chat_answer),
-        ("/responses", responses_answer),
-    ):
-        if seen.method == "POST" and path.endswith(ending):
-            return answer(text=text)
-    return usual_answer(seen)
-
-
 async def _play(ready: Ready, provider: ScriptedProvider) -> Stage:
     """Make users and tokens as the local owner, then send the conversations through the gateway."""
     chat = new_id()
@@ -172,6 +154,3 @@ def _first(group: BaseExceptionGroup[CoderaiError]) -> CoderaiError:
         error = error.exceptions[0]
     assert isinstance(error, CoderaiError)
     return error
-
-
-__all__ = ["Stage", "run_demo", "small_talk"]

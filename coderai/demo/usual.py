@@ -1,7 +1,10 @@
-"""What a provider answers besides model calls: the list of its models, the count of a prompt's tokens."""
+"""What needs no script: lists of models, counts of tokens, and small talk."""
 
 import json
 
+from coderai.demo.answers_chat import chat_answer
+from coderai.demo.answers_messages import messages_answer
+from coderai.demo.answers_responses import responses_answer
 from coderai.demo.script import Reply, Seen
 
 ANTHROPIC_MODELS = ("claude-opus-4-6", "claude-sonnet-4-5-20250929", "claude-haiku-4-5-20251001")
@@ -17,6 +20,20 @@ def usual_answer(seen: Seen) -> Reply:
         return _json({"input_tokens": max(1, len(seen.body) // 4)})
     text = f"the script has no answer left for {seen.method} {path}"
     return _json({"type": "error", "error": {"type": "api_error", "message": text}}, status=500)
+
+
+def small_talk(seen: Seen) -> Reply:
+    """What the scripted models say to anybody who comes by after the demonstration."""
+    text = "I am a scripted model: I always say this. What you sent has been recorded."
+    path = seen.path.partition("?")[0]
+    for ending, answer in (
+        ("/messages", messages_answer),
+        ("/chat/completions", chat_answer),
+        ("/responses", responses_answer),
+    ):
+        if seen.method == "POST" and path.endswith(ending):
+            return answer(text=text)
+    return usual_answer(seen)
 
 
 def _json(document: object, status: int = 200) -> Reply:

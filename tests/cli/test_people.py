@@ -117,6 +117,12 @@ def test_a_token_for_somebody_with_everything(api, coderai):
     assert api.last.document == {"token_name": "agents", "lifetime": 86_400_000_000_000, "scopes": ["ai:use"]}
 
 
+def test_a_token_that_may_act_for_others(api, coderai):
+    api.put("POST /api/v2/users/coder-bot/keys/tokens", {"key": KEY}, 201)
+    assert coderai("tokens", "create", "-u", "coder-bot", "--delegate").code == 0
+    assert api.last.document == {"delegate": True}
+
+
 @pytest.mark.parametrize("lifetime", ["90", "-1h", "1D", ""])
 def test_a_lifetime_that_is_none(api, coderai, lifetime):
     said = coderai("tokens", "create", f"--lifetime={lifetime}")

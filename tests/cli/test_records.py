@@ -78,6 +78,7 @@ def test_every_filter_reaches_the_api(api, coderai):
     given = {
         "client": "Codex",
         "initiator": "me",
+        "on_behalf_of": "alice",
         "provider": "openai",
         "provider_name": "azure",
         "model": "m",
@@ -91,6 +92,20 @@ def test_every_filter_reaches_the_api(api, coderai):
     said = coderai("sessions", "list", *flags, "--after", "x")
     assert api.last.query == {**given, "after_session_id": "x"}
     assert said.err == "no sessions\n"
+
+
+def test_pages_by_cursor(api, coderai):
+    api.put(f"GET {SESSIONS}", {"count": 0, "sessions": []})
+    coderai("sessions", "list", "--all", "--cursor", "abc")
+    assert api.last.query == {"limit": "100", "cursor": "abc"}
+
+
+def test_a_person_a_service_account_acted_for_is_shown(api, coderai):
+    people = [{"id": "1", "username": "alice"}, {"id": "ext-7"}]
+    api.put(f"GET {SESSIONS}", {"count": 1, "sessions": [{**SESSION, "on_behalf_of": people}]})
+    assert "coder-bot for alice, ext-7" in coderai("sessions", "list", "--all").out
+    api.put(f"GET {SESSIONS}/{ID}", {**DETAIL, "on_behalf_of": people[:1]})
+    assert "coder-bot for alice · " in coderai("sessions", "show", ID).out
 
 
 def test_without_a_time_it_is_the_last_day_and_says_so(api, coderai):
@@ -128,7 +143,7 @@ def test_json_is_the_body_of_the_api(api, coderai):
 def test_a_capped_count(api, coderai):
     api.put(f"GET {SESSIONS}", {"count": 10000, "count_capped": True, "sessions": [SESSION], "next_cursor": "abc"})
     assert coderai("sessions", "list", "--all", "--limit=1").err == (
-        "1 of more than 10000 sessions. Next page: --after abc\n"
+        f"1 of more than 10000 sessions. Next page: --after {ID}\n"
     )
 
 

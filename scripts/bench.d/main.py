@@ -23,8 +23,12 @@ MEASURES = {
     "memory": measures.memory,
     "start": measures.start,
     "records": measures.records,
+    "lists": measures.lists,
     "size": measures.size,
 }
+
+EXTRA = ("lists", "size")
+"""Slow ones, measured only on demand."""
 
 ABOUT = """\
 Measure the gateway against a bare aiohttp relay (the control) and against no relay at all, in one run.
@@ -46,6 +50,8 @@ measurements:
   memory       resident memory idle, after many requests, per open stream
   start        exec to the first answer of /healthz, on a data directory that is up to date
   records      (always) whether every answer the load client saw has its records
+  lists        the sessions list with every kind of filter, and session pages, over a million interceptions, which
+               take some minutes to write (only with --lists)
   size         bytes of an installation without extras (downloads; only with --size)
 
 The rates and tails are noisy where others use the machine; the ratios are steadier. Ends with 1 if a figure misses its
@@ -78,7 +84,9 @@ def main() -> int:
     options = _options()
     processes.leave_on_signals()
     wanted = (
-        [*options.only, "records"] if options.only else [name for name in MEASURES if name != "size" or options.size]
+        [*options.only, "records"]
+        if options.only
+        else [name for name in MEASURES if name not in EXTRA or getattr(options, name)]
     )
     effort = _effort(options)
     begun = time.monotonic()
@@ -155,7 +163,12 @@ def _write_json(file: Path, bench: Bench, failures: dict[str, str]) -> None:
 
 def _effort(options: argparse.Namespace) -> Effort:
     chosen = vars(QUICK if options.quick else FULL)
-    given = {"rounds": options.rounds, "memory_requests": options.requests, "levels": options.streams}
+    given = {
+        "rounds": options.rounds,
+        "memory_requests": options.requests,
+        "levels": options.streams,
+        "rows": options.rows,
+    }
     return Effort(**chosen | {name: value for name, value in given.items() if value is not None})
 
 
@@ -173,6 +186,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--requests", type=int, metavar="N", help="requests before memory is read again")
     parser.add_argument("--size", action="store_true", help="measure the size of an installation as well")
+    parser.add_argument("--lists", action="store_true", help="measure the lists over a million interceptions as well")
+    parser.add_argument("--rows", type=int, metavar="N", help="fewer, or more, than a million")
     parser.add_argument(
         "--control-only", action="store_true", help="no gateway: what the machine and the control can do"
     )

@@ -1,5 +1,6 @@
 """The measurements. Each compares within one run, alternating between control and gateway, and takes medians."""
 
+import asyncio
 import contextlib
 import os
 import sqlite3
@@ -41,6 +42,7 @@ class Effort:
     memory_requests: int
     starts: int
     levels: tuple[int, ...]
+    rows: int = 1_000_000
 
 
 @dataclass
@@ -326,6 +328,27 @@ def size(bench: Bench) -> None:
             Path(place, name) for place, _, names in os.walk(folder) for name in names if not name.endswith(".pyc")
         ]
         bench.measured["size"] = sum(file.stat().st_size for file in files) / 1e6
+
+
+def lists(bench: Bench) -> None:
+    """The sessions list with every kind of filter, and a session's page, over a large database; the worst of all."""
+    if bench.gateway is None:
+        return
+    import lists as million  # needs a gateway that can be imported; the rest does not
+
+    rows = bench.effort.rows
+    with processes.gateway(bench.folder, bench.direct, "lists") as target:
+        assert target.database is not None
+        begun = time.monotonic()
+        sessions = asyncio.run(million.fill(target.database, rows))
+        bench.say(f"  {rows:,} interceptions written in {time.monotonic() - begun:.0f} s")
+        worst = million.ask(target, sessions, times=40)
+    for name, taken in worst.items():
+        bench.say(f"  {name:26} p95 {taken:.1f} ms")
+    slowest = max(worst, key=lambda name: worst[name])
+    bench.details["lists"] = worst
+    bench.measured["lists"] = worst[slowest]
+    bench.remarks["lists"] = f"(the slowest: {slowest}; {rows:,} rows)"
 
 
 def sync_ms(folder: Path) -> float:

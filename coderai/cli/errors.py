@@ -55,6 +55,16 @@ def exit_code(error: CoderaiError) -> int:
     return next((code for kind, code in _BY_KIND if isinstance(error, kind)), FAILED)
 
 
+def ours(error: Exception) -> Exception:
+    """Return the error for people that a group of tasks ended with; anything else as it is."""
+    while isinstance(error, ExceptionGroup):
+        known, _ = error.split(CoderaiError)
+        if known is None:
+            break
+        error = known.exceptions[0]
+    return error
+
+
 def as_lines(error: CoderaiError) -> Iterator[str]:
     """Yield the text for people: message, detail, then one line per field that is wrong."""
     yield f"error: {error}"

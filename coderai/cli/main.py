@@ -10,7 +10,7 @@ import typer
 
 from coderai import __version__
 from coderai.cli import demo, interceptions, sessions, tokens, users
-from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code
+from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
 from coderai.cli.shapes import Build
 from coderai.cli.text import harmless
@@ -30,9 +30,6 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
-    except CoderaiError as error:
-        _complain(error, arguments)
-        return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -41,15 +38,8 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         sys.stderr.write("aborted\n")
         return FAILED
-    except Exception as error:  # the top: nobody above us could say it better
-        if hasattr(error, "format_message"):  # typer's errors of usage; their base class is not public
-            _complain(WrongUse(error.format_message()), arguments)
-            return int(getattr(error, "exit_code", USAGE))
-        if os.environ.get("CODERAI_DEBUG"):
-            raise
-        text = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
-        _complain(CoderaiError(text), arguments)
-        return FAILED
+    except Exception as error:  # noqa: BLE001 -- the top: nobody above us could say it better
+        return _failed(ours(error), arguments)
     return code
 
 
@@ -123,6 +113,20 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return _serve(list(arguments[1:]))
     code = build(arguments)(list(arguments), prog_name="coderai", standalone_mode=False)
     return code if isinstance(code, int) else OK
+
+
+def _failed(error: Exception, arguments: Sequence[str]) -> int:
+    if isinstance(error, CoderaiError):
+        _complain(error, arguments)
+        return exit_code(error)
+    if hasattr(error, "format_message"):  # typer's errors of usage; their base class is not public
+        _complain(WrongUse(error.format_message()), arguments)
+        return int(getattr(error, "exit_code", USAGE))
+    if os.environ.get("CODERAI_DEBUG"):
+        raise error
+    text = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
+    _complain(CoderaiError(text), arguments)
+    return FAILED
 
 
 def _complain(error: CoderaiError, arguments: Sequence[str]) -> None:

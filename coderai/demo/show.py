@@ -36,20 +36,13 @@ class Stage:
     """Id of the session of Coder Agents."""
 
 
-def run_demo(*, once: bool, port: int, show: Callable[[Stage], None]) -> int:
+def run_demo(*, once: bool, port: int, show: Callable[[Stage], None]) -> None:
     """Play the conversations, then call *show* in a thread; stay until SIGINT or SIGTERM, or leave at once.
 
-    Raises what keeps the server from starting.
+    Raises what keeps the server from starting, in an exception group as its tasks do.
     """
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_demo(once, port, show))
-    except BaseExceptionGroup as group:
-        ours, others = group.split(CoderaiError)
-        if others is not None or ours is None:
-            raise
-        raise _first(ours) from group
-    return 0
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_demo(once, port, show))
 
 
 async def _demo(once: bool, port: int, show: Callable[[Stage], None]) -> None:
@@ -146,11 +139,3 @@ def _environment(provider_url: str) -> dict[str, str]:
         f"{prefix}1_BASE_URL": f"{provider_url}/v1",
         f"{prefix}1_KEY": "sk-demo-9876543210",
     }
-
-
-def _first(group: BaseExceptionGroup[CoderaiError]) -> CoderaiError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, CoderaiError)
-    return error

@@ -2,6 +2,9 @@
 
 import pytest
 
+from coderai.cli.errors import ours
+from coderai.errors import Conflict
+
 FIELDS = {
     "message": "Invalid request",
     "detail": "Two things.",
@@ -109,6 +112,13 @@ def test_a_path_in_front_of_the_api(api, coderai):
 @pytest.mark.parametrize("timeout", ["0", "-1s", "soon"])
 def test_a_timeout_that_is_none(coderai, timeout):
     assert coderai("users", "list", f"--timeout={timeout}").code == 1
+
+
+def test_of_a_group_of_tasks_the_error_for_people_is_taken():
+    error = Conflict("taken")
+    group = ExceptionGroup("tasks", [ValueError("x"), ExceptionGroup("inner", [error])])
+    assert ours(group) is error
+    assert ours(odd := ExceptionGroup("tasks", [ValueError("x")])) is odd
 
 
 def test_the_version(api, coderai):

@@ -63,7 +63,8 @@ def summary(loaded: Loaded) -> str:
         f"  providers  {len(settings.providers)}",
     ]
     for provider in settings.providers:
-        credentials = "Bedrock" if provider.bedrock else f"{len(provider.keys)} keys"
+        keys = len(provider.keys)
+        credentials = "Bedrock" if provider.bedrock else f"{keys} key" + ("" if keys == 1 else "s")
         lines.append(
             f"    {provider.name}  {provider.type}  {provider.base_url}  {credentials}  from {provider.origin}"
         )

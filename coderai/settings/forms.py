@@ -55,6 +55,10 @@ def _read_text(value: object) -> str:
     return value
 
 
+def _read_path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_read_text(value))
+
+
 def _read_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
@@ -206,6 +210,6 @@ Duration = Annotated[timedelta, Form("duration"), BeforeValidator(_read_duration
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 Address = Annotated[str, Form("host:port"), BeforeValidator(_read_text), AfterValidator(_check_address)]
 Url = Annotated[str, Form("url"), BeforeValidator(_read_text), AfterValidator(_check_url_or_nothing)]
-FilePath = Annotated[Path, Form("path"), BeforeValidator(_read_text)]
+FilePath = Annotated[Path, Form("path"), BeforeValidator(_read_path)]
 Secret = Annotated[SecretStr, Form("secret", secret=True)]
 SecretKeys = Annotated[Secret, AfterValidator(_check_key_list)]

@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, Table
 
 from coderai.errors import StoreError
 from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
+from coderai.store import record_rows as r
 from coderai.store import schema
 from coderai.store import writer as w
 from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT, SessionKey
@@ -52,17 +53,17 @@ def _unnest(table: Table, columns: Sequence[str]) -> str:
 
 def _insert(table: Table, columns: Sequence[str], conflict: str = "ON CONFLICT DO NOTHING") -> str:
     names = ", ".join(columns)
-    rows = f"unnest({_unnest(table, columns)}) AS u ({names})"
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {rows} {conflict}"
+    source = f"unnest({_unnest(table, columns)}) AS u ({names})"
+    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {source} {conflict}"
 
 
-_BEGIN = _insert(schema.interceptions, w.INTERCEPTION_COLUMNS)
-_PROMPT = _insert(schema.user_prompts, w.PROMPT_COLUMNS)
-_USAGE = _insert(schema.token_usages, w.USAGE_COLUMNS)
-_TOOL = _insert(schema.tool_usages, w.TOOL_COLUMNS)
-_THOUGHT = _insert(schema.model_thoughts, w.THOUGHT_COLUMNS)
-_SESSION = _insert(schema.sessions, w.SESSION_COLUMNS, MERGE_SESSION)
-_FACET = _insert(schema.session_facets, w.FACET_COLUMNS, MERGE_FACET)
+_BEGIN = _insert(schema.interceptions, r.INTERCEPTION_COLUMNS)
+_PROMPT = _insert(schema.user_prompts, r.PROMPT_COLUMNS)
+_USAGE = _insert(schema.token_usages, r.USAGE_COLUMNS)
+_TOOL = _insert(schema.tool_usages, r.TOOL_COLUMNS)
+_THOUGHT = _insert(schema.model_thoughts, r.THOUGHT_COLUMNS)
+_SESSION = _insert(schema.sessions, r.SESSION_COLUMNS, MERGE_SESSION)
+_FACET = _insert(schema.session_facets, r.FACET_COLUMNS, MERGE_FACET)
 _STATES = (
     "SELECT id, session_id, thread_parent_id, thread_root_id, ended_at, ending FROM aibridge_interceptions"
     " WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE"
@@ -71,7 +72,8 @@ _END = (
     "UPDATE aibridge_interceptions i SET ended_at = u.ended_at, ending = u.ending, http_status = u.http_status,"
     " error_type = u.error_type, error_message = u.error_message, first_byte_at = u.first_byte_at,"
     " credential_hint = coalesce(u.credential_hint, i.credential_hint)"
-    f" FROM unnest({_unnest(schema.interceptions, w.END_COLUMNS)}) AS u ({', '.join(w.END_COLUMNS)}) WHERE i.id = u.id"
+    f" FROM unnest({_unnest(schema.interceptions, r.END_COLUMNS)}) AS u ({', '.join(r.END_COLUMNS)})"
+    " WHERE i.id = u.id"
 )
 _PROMPT_ANSWERED = (
     "UPDATE aibridge_user_prompts p SET provider_response_id = u.response_id"
@@ -188,8 +190,8 @@ class _Batch:
         self._callers: dict[tuple[str, str], list[_Caller]] = defaultdict(list)
         self._links: dict[str, Link] = {}
         self._session_ids: dict[str, str] = {}
-        self._starts: dict[str, w.Row] = {}
-        self._prompts: dict[str, w.Row] = {}
+        self._starts: dict[str, r.Row] = {}
+        self._prompts: dict[str, r.Row] = {}
         self._ends: dict[str, Ended] = {}
         self._assumed: set[SessionKey] = set()
 
@@ -207,7 +209,7 @@ class _Batch:
     async def _find_callers(self, followers: Iterable[Interception]) -> None:
         """Learn from the table who asked for the tools whose results *followers* bring."""
         wanted = [
-            (w.call_key(it.tool_result_id), it.initiator_id)
+            (r.call_key(it.tool_result_id), it.initiator_id)
             for it in followers
             if it.tool_result_id and it.id not in self._known
         ]
@@ -224,10 +226,10 @@ class _Batch:
             # A start, or the end of what retention purged while it ran.
             prompt_id = item.prompt_id if isinstance(item, Begun) else it.id
             link = self._known.get(it.id) or self._link(it)
-            self._links[it.id], self._session_ids[it.id] = link, w.session_of(it, link)
-            self._starts[it.id] = w.interception_row(it, link, self._process_id, _as_is, _as_is)
+            self._links[it.id], self._session_ids[it.id] = link, r.session_of(it, link)
+            self._starts[it.id] = r.interception_row(it, link, self._process_id, _as_is, _as_is)
             if prompt_id and it.prompt is not None:
-                self._prompts[it.id] = w.prompt_row(it, prompt_id, _as_is)
+                self._prompts[it.id] = r.prompt_row(it, prompt_id, _as_is)
         if isinstance(item, Ended):
             self._place_end(item, state)
 
@@ -240,14 +242,14 @@ class _Batch:
                 self._assumed.add((self._session_ids[it.id], it.initiator_id))
         for stamped in ended.facts:
             if isinstance(call := stamped.fact, ToolCall) and call.call_id:
-                caller = (it.id, self._links[it.id].root_id, w.client_session(it))
-                self._callers[w.call_key(call.call_id), it.initiator_id].insert(0, caller)
+                caller = (it.id, self._links[it.id].root_id, r.client_session(it))
+                self._callers[r.call_key(call.call_id), it.initiator_id].insert(0, caller)
 
     def _link(self, it: Interception) -> Link:
-        session = w.client_session(it)
-        for caller, root, its in self._callers.get((w.call_key(it.tool_result_id or ""), it.initiator_id), ()):
+        session = r.client_session(it)
+        for caller, root, its in self._callers.get((r.call_key(it.tool_result_id or ""), it.initiator_id), ()):
             if caller != it.id and (session is None or its is None or session == its):
-                return w.linked(caller, root)
+                return r.linked(caller, root)
         return Link()
 
     async def _insert_starts(self) -> None:
@@ -271,9 +273,9 @@ class _Batch:
         if not self._ends:
             return
         ends = [self._ends[key] for key in sorted(self._ends)]
-        await self._put(_END, (w.end_row(ended, _as_is) for ended in ends), sort=False)
+        await self._put(_END, (r.end_row(ended, _as_is) for ended in ends), sort=False)
         answered = [
-            (ended.interception.id, w.clean(ended.end.answer.response_id))
+            (ended.interception.id, r.clean(ended.end.answer.response_id))
             for ended in ends
             if ended.interception.prompt is not None and ended.end.answer.response_id
         ]
@@ -282,18 +284,18 @@ class _Batch:
         await self._roll_up(ends)
 
     async def _insert_children(self, ends: Sequence[Ended]) -> None:
-        usages: list[w.Row] = []
-        tools: list[w.Row] = []
-        thoughts: list[w.Row] = []
+        usages: list[r.Row] = []
+        tools: list[r.Row] = []
+        thoughts: list[r.Row] = []
         for ended in ends:
             for stamped in ended.facts:
                 match stamped.fact:
                     case Usage() as usage:
-                        usages.append(w.usage_row(ended.interception, stamped, usage, _as_is))
+                        usages.append(r.usage_row(ended.interception, stamped, usage, _as_is))
                     case ToolCall() as call:
-                        tools.append(w.tool_row(ended.interception, stamped, call, _as_is))
+                        tools.append(r.tool_row(ended.interception, stamped, call, _as_is))
                     case Thought() as thought:
-                        thoughts.append(w.thought_row(ended.interception, stamped, thought, _as_is))
+                        thoughts.append(r.thought_row(ended.interception, stamped, thought, _as_is))
         await self._put(_USAGE, usages)
         await self._put(_TOOL, tools)
         await self._put(_THOUGHT, thoughts)
@@ -334,9 +336,9 @@ class _Batch:
     async def _rows(self, statement: str, *values: object) -> "list[asyncpg.Record]":
         return await self._connection.fetch(statement, *values)
 
-    async def _put(self, statement: str, rows: Iterable[w.Row], *, sort: bool = True) -> "list[asyncpg.Record]":
-        """Execute *statement* with *rows* turned into one array per column."""
-        ordered = sorted(rows, key=_first_two) if sort else list(rows)
+    async def _put(self, statement: str, values: Iterable[r.Row], *, sort: bool = True) -> "list[asyncpg.Record]":
+        """Execute *statement* with *values* turned into one array per column."""
+        ordered = sorted(values, key=_first_two) if sort else list(values)
         return await self._rows(statement, *_columns(ordered)) if ordered else []
 
 
@@ -344,11 +346,11 @@ _Caller = tuple[str, str | None, str | None]
 """Interception that asked for a tool, its root, its client's session id."""
 
 
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _columns(table: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*table, strict=True)]
 
 
-def _first_two(row: w.Row) -> tuple[Any, ...]:
+def _first_two(row: r.Row) -> tuple[Any, ...]:
     return row[:2]
 
 

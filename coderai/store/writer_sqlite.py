@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from coderai.errors import StoreError
 from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
+from coderai.store import record_rows as r
 from coderai.store import writer as w
 from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT, SessionKey
 from coderai.store.trouble import Indigestible, translated_sqlite
@@ -37,13 +38,13 @@ def _insert(table: str, columns: Sequence[str], conflict: str = "ON CONFLICT DO 
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {conflict}"
 
 
-_BEGIN = _insert("aibridge_interceptions", w.INTERCEPTION_COLUMNS)
-_PROMPT = _insert("aibridge_user_prompts", w.PROMPT_COLUMNS)
-_USAGE = _insert("aibridge_token_usages", w.USAGE_COLUMNS)
-_TOOL = _insert("aibridge_tool_usages", w.TOOL_COLUMNS)
-_THOUGHT = _insert("aibridge_model_thoughts", w.THOUGHT_COLUMNS)
-_SESSION = _insert("sessions", w.SESSION_COLUMNS, MERGE_SESSION)
-_FACET = _insert("session_facets", w.FACET_COLUMNS, MERGE_FACET)
+_BEGIN = _insert("aibridge_interceptions", r.INTERCEPTION_COLUMNS)
+_PROMPT = _insert("aibridge_user_prompts", r.PROMPT_COLUMNS)
+_USAGE = _insert("aibridge_token_usages", r.USAGE_COLUMNS)
+_TOOL = _insert("aibridge_tool_usages", r.TOOL_COLUMNS)
+_THOUGHT = _insert("aibridge_model_thoughts", r.THOUGHT_COLUMNS)
+_SESSION = _insert("sessions", r.SESSION_COLUMNS, MERGE_SESSION)
+_FACET = _insert("session_facets", r.FACET_COLUMNS, MERGE_FACET)
 _STATE = (
     "SELECT session_id, thread_parent_id, thread_root_id, ended_at, ending FROM aibridge_interceptions WHERE id = ?"
 )
@@ -207,9 +208,9 @@ class _Transaction:
     def _begin(self, begun: Begun, known: Mapping[str, Link]) -> Link:
         it = begun.interception
         link = known.get(it.id) or self._link(it)
-        inserted = self._execute(_BEGIN, w.interception_row(it, link, self._process_id, to_micros, int)).rowcount
+        inserted = self._execute(_BEGIN, r.interception_row(it, link, self._process_id, to_micros, int)).rowcount
         if begun.prompt_id and it.prompt is not None:
-            self._execute(_PROMPT, w.prompt_row(it, begun.prompt_id, to_micros))
+            self._execute(_PROMPT, r.prompt_row(it, begun.prompt_id, to_micros))
         if not inserted:  # a repetition
             _, parent, root, _, _ = self._execute(_STATE, (it.id,)).fetchone()
             return Link(parent, root)
@@ -218,10 +219,10 @@ class _Transaction:
     def _link(self, it: Interception) -> Link:
         if not it.tool_result_id:
             return Link()
-        session = w.client_session(it)
-        for caller, root, its in self._execute(_CALLERS, (w.call_key(it.tool_result_id), it.initiator_id, it.id)):
+        session = r.client_session(it)
+        for caller, root, its in self._execute(_CALLERS, (r.call_key(it.tool_result_id), it.initiator_id, it.id)):
             if session is None or its is None or session == its:
-                return w.linked(caller, root)
+                return r.linked(caller, root)
         return Link()
 
     def _end(self, ended: Ended, known: Mapping[str, Link], roll_up: w.RollUp, assumed: set[SessionKey]) -> Link:
@@ -235,7 +236,7 @@ class _Transaction:
             if ended_at is not None:
                 assumed.add((session_id, it.initiator_id))
             new_thread = not self._thread_counted(it, root, session_id)
-            self._execute(_END, w.end_row(ended, to_micros))
+            self._execute(_END, r.end_row(ended, to_micros))
             self._children(ended)
             roll_up.add(ended, session_id, new_thread=new_thread)
         return Link(parent, root)
@@ -250,12 +251,12 @@ class _Transaction:
     def _children(self, ended: Ended) -> None:
         it = ended.interception
         if it.prompt is not None and (response_id := ended.end.answer.response_id):
-            self._execute(_PROMPT_ANSWERED, (w.clean(response_id), it.id))
+            self._execute(_PROMPT_ANSWERED, (r.clean(response_id), it.id))
         for stamped in ended.facts:
             match stamped.fact:
                 case Usage() as usage:
-                    self._execute(_USAGE, w.usage_row(it, stamped, usage, to_micros))
+                    self._execute(_USAGE, r.usage_row(it, stamped, usage, to_micros))
                 case ToolCall() as call:
-                    self._execute(_TOOL, w.tool_row(it, stamped, call, to_micros))
+                    self._execute(_TOOL, r.tool_row(it, stamped, call, to_micros))
                 case Thought() as thought:
-                    self._execute(_THOUGHT, w.thought_row(it, stamped, thought, to_micros))
+                    self._execute(_THOUGHT, r.thought_row(it, stamped, thought, to_micros))

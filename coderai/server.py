@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from pydantic import SecretStr
 
 from coderai import __version__
-from coderai.api.app import Services, add_routes
+from coderai.api.app import PREFIXES, Services, add_routes
 from coderai.control.authority import TokenAuthority
 from coderai.control.first_start import FirstStart, first_start
 from coderai.control.providers import apply_config
@@ -30,17 +31,16 @@ from coderai.gateway.proxied import proxy_rule, proxying
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.observe import logs
-from coderai.observe.recordlog import RecordLog
+from coderai.observe.recordlog import record_logs
 from coderai.providers.registry import Instance, Registry, build
 from coderai.recorder import Recorder, recording
 from coderai.settings import Loaded, Settings
 from coderai.settings.forms import split_address
 from coderai.store import processes
-from coderai.store.engine import Store, open_store
+from coderai.store.engine import Store, Synchronous, open_store
 
 log = logs.get("server")
 
-PREFIXES: Final = ("/api/v2/aibridge", "/api/v2/ai-gateway")
 SERVER_FILE: Final = "server.json"
 _LINE_BYTES: Final = 1 << 16
 """Longest request line and header line; Codex' turn metadata grows with the number of folders."""
@@ -73,13 +73,13 @@ async def serve(
     settings = loaded.settings
     make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
-        synchronous = settings.database_synchronous.upper()
+        synchronous: Synchronous = "NORMAL" if settings.database_synchronous == "normal" else "FULL"
         store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous))
         keys_given = bool(settings.external_token_encryption_keys.get_secret_value())
         first = await first_start(store, settings.data_dir, keys_given=keys_given)
         vanished = await apply_config(store, settings.providers)
-        record_logs = [RecordLog()] if settings.aibridge_structured_logging else []
-        recorder = await stack.enter_async_context(recording(store.records, record_logs))
+        sinks = record_logs(structured=settings.aibridge_structured_logging)
+        recorder = await stack.enter_async_context(recording(store.records, sinks))
         registry = Registry(build(each, allow_byok=settings.aibridge_allow_byok) for each in settings.providers)
         authority = TokenAuthority(store)
         watch = Watch(_patience(settings))
@@ -111,7 +111,7 @@ async def serve(
 async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterator[web.AppRunner]:
     """Host the API for the local owner, without a listener, jobs or configuration: for commands without a server."""
     make_data_dir(data_dir)
-    settings = Settings(data_dir=data_dir, **({"database_url": database_url} if database_url else {}))
+    settings = Settings(data_dir=data_dir, database_url=SecretStr(database_url or ""))
     async with open_store(settings.database, jobs=False) as store:
         await first_start(store, data_dir)
         services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings))
@@ -151,8 +151,8 @@ def run(loaded: Loaded) -> int:
         if others is not None:
             raise
         assert ours is not None
-        for error in ours.exceptions:
-            _say(f"error: {error}")
+        for each in ours.exceptions:
+            _say(f"error: {each}")
         return 1
     return 0
 
@@ -320,7 +320,10 @@ def _provider_table(registry: Registry) -> list[str]:
     rows = [("NAME", "TYPE", "BASE URL", "KEYS", "STATE")]
     rows += [(each.name, each.type, each.base_url, str(len(each.keys)), _state(each)) for each in registry.all()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return ["  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[4]]) for row in rows]
+    return [
+        "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
+        for row in rows
+    ]
 
 
 def _state(instance: Instance) -> str:

@@ -61,7 +61,7 @@ async def test_a_tool_loop_over_messages(gateway: Gateway, token: str, stream: b
     async with _anthropic(gateway, token) as client:
         messages: list = [{"role": "user", "content": PROMPT}]
         for _ in range(2):
-            asked = {"model": "claude-sonnet-4-5", "max_tokens": 500, "tools": [TOOL], "messages": messages}
+            asked = {"model": "claude-opus-4-6", "max_tokens": 500, "tools": [TOOL], "messages": messages}
             if stream:
                 async with client.messages.stream(**asked) as streaming:
                     answer = await streaming.get_final_message()
@@ -129,7 +129,7 @@ async def test_sessions_of_coder_agents_are_found_by_their_client(gateway: Gatew
         gateway, token, default_headers={"User-Agent": "claude-cli/2.1.329 (external, cli)"}
     ) as client:
         await client.messages.create(
-            model="claude-sonnet-4-5", max_tokens=10, messages=[{"role": "user", "content": "not for the agents"}]
+            model="claude-opus-4-6", max_tokens=10, messages=[{"role": "user", "content": "not for the agents"}]
         )
     [session] = await _sessions(gateway, "--client", "Coder Agents")
     assert (session["id"], session["client"], session["threads"]) == ("9f0c4f8e-chat", "Coder Agents", 2)

@@ -1,0 +1,106 @@
+"""The API as a client sees it: a real listener over a real store, with one user of each kind."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from coderai.access.callers import Caller
+from coderai.api.app import Services, add_routes
+from coderai.control.authority import TokenAuthority
+from coderai.control.tokens import Lifetimes, NewToken, TokenControl
+from coderai.control.users import NewUser, UserControl
+from coderai.settings import Settings
+from coderai.store.engine import Store
+
+ROOT = Caller("", "root", frozenset({"owner"}))
+PEOPLE = {
+    "olga": NewUser("olga", "olga@example.com", roles=("owner",)),
+    "audrey": NewUser("audrey", "audrey@example.com", roles=("auditor",)),
+    "uwe": NewUser("uwe", "uwe@example.com", roles=("user-admin",)),
+    "mia": NewUser("mia", "mia@example.com", name="Mia M"),
+    "max": NewUser("max", "max@example.com"),
+    "bot": NewUser("bot", service_account=True),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    body: Any
+    headers: Any
+    text: str
+
+    @property
+    def fields(self) -> list[str]:
+        """Which fields were refused."""
+        return [each["field"] for each in self.body["validations"]]
+
+
+@dataclass
+class Api:
+    """Asks as one of the people, by name."""
+
+    url: str
+    http: aiohttp.ClientSession
+    store: Store
+    ids: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, method: str, path: str, who: str | None = "olga", **options: Any) -> Answer:
+        """*path* below ``/api/v2``, or absolute."""
+        headers = {"Coder-Session-Token": self.tokens[who]} if who else {}
+        headers |= options.pop("headers", {})
+        url = self.url + (path if path.startswith("/") else f"/api/v2/{path}")
+        async with self.http.request(method, url, headers=headers, **options) as response:
+            text = await response.text()
+            is_json = response.content_type == "application/json" and text
+            return Answer(response.status, await response.json() if is_json else None, response.headers, text)
+
+    async def get(self, path: str, who: str | None = "olga", **parameters: str) -> Answer:
+        return await self.ask("GET", path, who, params=parameters)
+
+    async def post(self, path: str, body: Any, who: str | None = "olga") -> Answer:
+        return await self.ask("POST", path, who, json=body)
+
+    async def session_ids(self, who: str = "olga", **parameters: str) -> list[str]:
+        """The ids of the listed sessions."""
+        return [each["id"] for each in (await self.get("aibridge/sessions", who, **parameters)).body["sessions"]]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """What a test may replace."""
+    return Settings(aibridge_members_can_read_own_sessions=True)
+
+
+@pytest.fixture
+async def api(store: Store, settings: Settings) -> AsyncIterator[Api]:
+    """The public listener."""
+    services = Services.over(store, settings=settings, lifetimes=Lifetimes(default=timedelta(days=3)))
+    app = web.Application()
+    add_routes(app, services, authority=TokenAuthority(store))
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        api = Api(str(server.make_url("")).rstrip("/"), http, store)
+        users = UserControl(store)
+        tokens = TokenControl(store, users, Lifetimes())
+        for name, person in PEOPLE.items():
+            api.ids[name] = (await users.create(ROOT, person)).id
+            api.tokens[name] = (await tokens.create(ROOT, name, NewToken("first"))).whole
+        yield api
+
+
+@pytest.fixture
+async def private(store: Store, settings: Settings) -> AsyncIterator[Api]:
+    """The private listener: everybody is the local owner."""
+    app = web.Application()
+    add_routes(app, Services.over(store, settings=settings, lifetimes=Lifetimes()), private=True)
+    async with TestServer(app) as server, aiohttp.ClientSession() as http:
+        yield Api(str(server.make_url("")).rstrip("/"), http, store)

@@ -24,8 +24,8 @@ _LIST: Final = msgspec.json.Decoder(list[Raw])
 class Shape(Generic[S]):
     """The members of an object that we read; all of them optional.
 
-    Their types are ``Any``, ``Raw``, or an array of ``Raw`` items beside the other types that a member may rightly have.
-    Where the text has another type, the member holds what was found: look before you use it.
+    Their types are ``Any``, ``Raw``, or an array of ``Raw`` items beside the other types that a member may rightly
+    have. Where the text has another type, the member holds what was found: look before you use it.
     """
 
     def __init__(self, struct: type[S]) -> None:

@@ -31,7 +31,7 @@ def wants_usage(stream_options: Raw) -> bool:
 
 
 def with_usage(body: bytes) -> bytes:
-    """Return *body* (a JSON object) with ``stream_options.include_usage`` set; unchanged where that member has a wrong type.
+    """Return *body*, a JSON object, with ``stream_options.include_usage`` set; unchanged where it has a wrong type.
 
     We do not know where in the text the decoder found the member. So each place where its name and value stand is
     tried, the last first (of repeated members the last counts), until reading the result shows the wish.

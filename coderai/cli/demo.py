@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,7 @@ def _show(run: Run, stage: "Stage", *, staying: bool) -> None:
 
 
 def _next(stage: "Stage", staying: bool) -> Iterator[str]:
-    command = "coderai" if shutil.which("coderai") else sys.argv[0]
+    command = _command()
     local = f"{command} --data-dir {stage.data_dir}"
     yield ""
     yield "Try next, in another terminal:"
@@ -51,3 +52,11 @@ def _next(stage: "Stage", staying: bool) -> Iterator[str]:
     if staying:
         yield ""
         yield "Ctrl-C ends the demonstration and removes its data."
+
+
+def _command() -> str:
+    """How this command is called from anywhere."""
+    if shutil.which("coderai"):
+        return "coderai"
+    called = Path(sys.argv[0])
+    return f"{sys.executable} -m coderai" if called.suffix == ".py" else str(called.absolute())

@@ -1,7 +1,7 @@
 """``coderai sessions``."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from msgspec import structs
@@ -12,14 +12,16 @@ from coderai.cli.errors import Refused
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import Session, SessionDetail, SessionPage, Thread, read, who
-from coderai.cli.text import Column, Look, count, one_line, table, when
+from coderai.cli.text import Column, Look, count, distinct, one_line, table, when
 from coderai.cli.tree import session_lines
 from coderai.errors import Conflict, NotFound
 
 PATH = "/api/v2/aibridge/sessions"
-_PAGE = 200
+_PAGE: Final = 200
+_SHORTEST: Final = 4
+"""A piece of an id that is shorter names nothing."""
 _COLUMNS = (
-    Column("ID", 9),
+    Column("ID"),
     Column("INITIATOR", 20),
     Column("CLIENT", 24),
     Column("PROVIDER", 18),
@@ -87,13 +89,15 @@ def list_command(
         return
     page = read(body, SessionPage)
     if page.sessions:
-        run.say(table(_COLUMNS, [_row(session, run.look) for session in page.sessions], run.look))
+        ids = distinct([session.id for session in page.sessions], run.look)
+        rows = [[shown, *_row(session, run.look)] for shown, session in zip(ids, page.sessions, strict=True)]
+        run.say(table(_COLUMNS, rows, run.look))
     run.note(_footer(page, limit))
 
 
 def show_command(
     run: Run,
-    session: Annotated[str, typer.Argument(help="Id of a session, or its beginning; or of one of its interceptions.")],
+    session: Annotated[str, typer.Argument(help="Its id, the beginning or end of that, or the id of an interception.")],
     initiator: filters.Initiator = None,
     thread: Annotated[int | None, typer.Option("--thread", min=1, help="Only this one; the first is 1.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False,
@@ -113,20 +117,20 @@ def show_command(
 
 
 def _detail(api: Api, session: str, initiator: str | None) -> tuple[bytes, str]:
-    """Return the first page, also for the beginning of an id as a list on a terminal shows it."""
+    """Return the first page, also for the beginning or the end of an id as a list on a terminal shows it."""
     query = {"limit": str(_PAGE), "initiator": initiator}
     try:
         return api.get(f"{PATH}/{segment(session)}", query), session
     except Refused as refused:
-        start = session.rstrip("….")
-        if refused.status != 404 or len(start) < 4:
+        part = session.strip("….")
+        if refused.status != 404 or len(part) < _SHORTEST:
             raise
         page = api.read(PATH, SessionPage, {"limit": "1000", "initiator": initiator})
-        ids = sorted({one.id for one in page.sessions if one.id.startswith(start)})
+        ids = sorted({one.id for one in page.sessions if one.id.startswith(part) or one.id.endswith(part)})
         if not ids:
             raise
         if len(ids) > 1:
-            raise Conflict(f"several sessions begin with {start!r}: {', '.join(ids[:5])}") from refused
+            raise Conflict(f"several sessions have {part!r} in their ids: {', '.join(ids[:5])}") from refused
         return api.get(f"{PATH}/{segment(ids[0])}", query), ids[0]
 
 
@@ -141,7 +145,6 @@ def _row(session: Session, look: Look) -> list[str]:
     tokens = session.token_usage_summary
     cache = f"{count(tokens.cache_read_input_tokens, look)}/{count(tokens.cache_write_input_tokens, look)}"
     return [
-        session.id,
         who(session.initiator, session.on_behalf_of),
         session.client or "Unknown",
         ", ".join(session.providers),

@@ -14,6 +14,10 @@ _HARMFUL: Final = re.compile(
 )
 
 
+_ID: Final = 8
+"""Characters of an id that is cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Where text goes to."""
@@ -110,13 +114,26 @@ def lasting(passed: timedelta) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def distinct(ids: Sequence[str], look: Look) -> list[str]:
+    """Return ids cut to what tells them apart, for a person: ``0b6e3c1a…``; those made together differ at the end,
+    ``…9c0e41d7``. A pipe gets them whole."""
+    if not look.terminal:
+        return list(ids)
+    different = len(set(ids))
+    if len({each[:_ID] for each in ids}) == different:
+        return [each if len(each) <= _ID else each[:_ID] + "…" for each in ids]
+    if len({each[-_ID:] for each in ids}) == different:
+        return [each if len(each) <= _ID else "…" + each[-_ID:] for each in ids]
+    return list(ids)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table."""
 
     head: str
     limit: int | None = None
-    """Cells are cut to this many characters, on a terminal only."""
+    """Cells are cut to this many characters, on a terminal only, and to fewer where it is narrow."""
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], look: Look) -> list[str]:
@@ -141,15 +158,11 @@ def _for_a_person(columns: Sequence[Column], rows: Sequence[Sequence[str]], look
     def cut(cell: str, width: int) -> str:
         return cell if cell_len(cell) <= width else set_cell_size(cell, max(width - 1, 0)) + "…"
 
-    limited = [
-        [cut(cell, column.limit or look.width) for cell, column in zip(row, columns, strict=True)] for row in rows
-    ]
-    lines = [[column.head for column in columns], *limited]
-    widths = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
-    padded = [
-        "  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
+    lines = [[column.head for column in columns], *rows]
+    natural = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
+    widths = _fitting(columns, natural, look.width)
+    cells = [[cut(cell, width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+    padded = ["  ".join(map(set_cell_size, line, widths)).rstrip() for line in cells]
     head, *rest = [cut(line, look.width) for line in padded]
     if not look.color:
         return [head, *rest]
@@ -157,3 +170,16 @@ def _for_a_person(columns: Sequence[Column], rows: Sequence[Sequence[str]], look
     with console.capture() as captured:
         console.print(Text(head, style="bold"), end="", soft_wrap=True)
     return [captured.get(), *rest]
+
+
+def _fitting(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
+    """Return the widths: as natural as the limits allow, and the widest cells give way until the line fits."""
+    widths = [min(width, column.limit or width) for column, width in zip(columns, natural, strict=True)]
+    least = [len(column.head) if column.limit else width for column, width in zip(columns, widths, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > available:
+        room = [width if width > smallest else 0 for width, smallest in zip(widths, least, strict=True)]
+        widest = max(room)
+        if widest == 0:
+            break
+        widths[room.index(widest)] -= 1
+    return widths

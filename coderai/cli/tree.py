@@ -167,7 +167,9 @@ def _span(start: str, end: str | None) -> str:
     text = begun.strftime("%Y-%m-%d %H:%M")
     if ended is None:
         return f"{text} UTC, running"
-    return f"{text} → {_short_end(begun, ended.astimezone(UTC))} UTC ({lasting(ended - begun)})"
+    end_text = _short_end(begun, ended.astimezone(UTC))
+    arrow = "" if text.endswith(end_text) else f" → {end_text}"
+    return f"{text}{arrow} UTC ({lasting(ended - begun)})"
 
 
 def _short_end(begun: datetime, ended: datetime) -> str:

@@ -188,10 +188,11 @@ def test_one_thread_of_many(api, coderai):
     assert coderai("sessions", "show", ID, "--thread", "4").code == 4
 
 
-def test_the_beginning_of_an_id_is_enough(api, coderai):
+@pytest.mark.parametrize("part", ["0b6e3c1a…", "0b6e3", "…00000001"])
+def test_a_part_of_an_id_is_enough(api, coderai, part):
     api.put(f"GET {SESSIONS}", {"count": 1, "sessions": [SESSION]})
     api.put(f"GET {SESSIONS}/{ID}", DETAIL)
-    assert coderai("sessions", "show", "0b6e3c1a…").out.startswith(f"Session {ID}")
+    assert coderai("sessions", "show", part).out.startswith(f"Session {ID}")
 
 
 def test_an_id_that_is_none(api, coderai):

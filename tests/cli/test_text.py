@@ -5,7 +5,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coderai.cli.text import Column, Look, ago, harmless, harmless_json, lasting, moment, one_line, short, table, when
+from coderai.cli.text import (
+    Column,
+    Look,
+    ago,
+    distinct,
+    harmless,
+    harmless_json,
+    lasting,
+    moment,
+    one_line,
+    short,
+    table,
+    when,
+)
 
 NOW = datetime(2026, 5, 4, 9, 15, tzinfo=UTC)
 PIPE = Look(terminal=False, width=80, now=NOW)
@@ -102,6 +115,26 @@ def test_a_terminal_gets_what_fits():
         "1      y",
         "日本…  z     p",
     ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "shown"),
+    [
+        (["0b6e3c1a-0000-7000", "1b6e3c1a-0000-7000"], ["0b6e3c1a…", "1b6e3c1a…"]),
+        (["01a1fe31-95a0-77fc-b04e", "01a1fe31-95b9-7384-840f"], ["…7fc-b04e", "…384-840f"]),
+        (["0b6e3c1a-0000-7000", "0b6e3c1a-0000-7000", "short"], ["0b6e3c1a…", "0b6e3c1a…", "short"]),
+        (["x" * 40, "x" * 41], ["x" * 40, "x" * 41]),
+    ],
+)
+def test_ids_are_cut_to_what_tells_them_apart(ids, shown):
+    assert distinct(ids, TERMINAL) == shown
+    assert distinct(ids, PIPE) == ids
+
+
+def test_the_widest_cells_give_way():
+    columns = [Column("NUMBER"), Column("MODELS", 40), Column("PROMPT", 60)]
+    lines = table(columns, [["1234567", "m" * 12, "p" * 50]], Look(terminal=True, width=32, now=NOW))
+    assert lines == ["NUMBER   MODELS      PROMPT", "1234567  mmmmmmmmm…  pppppppppp…"]
 
 
 def test_heads_are_bold_where_colors_are_wanted():

@@ -53,6 +53,10 @@ def running() -> Iterator[Server | None]:
     try:
         with contextlib.ExitStack() as stack:
             found = _from_package(directory, stack) or _installed(directory, stack)
+            if found is not None:
+                for setting in ("fsync", "full_page_writes"):  # a server for minutes need not survive a crash
+                    _run(_execute(found, f"ALTER SYSTEM SET {setting} = off"))
+                _run(_execute(found, "SELECT pg_reload_conf()"))
             yield Server(found) if found else None
     finally:
         shutil.rmtree(directory, ignore_errors=True)

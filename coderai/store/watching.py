@@ -26,7 +26,6 @@ _LISTEN_CHECK_SECONDS = 5.0
 
 async def poll(engine: AsyncEngine) -> AsyncIterator[frozenset[str]]:
     """Compare revisions four times a second. ``PRAGMA data_version`` would move with every record."""
-    yield EVERYTHING
     known: dict[str, int] | None = None
     query = select(changes.c.topic, changes.c.revision)
     while True:
@@ -36,7 +35,9 @@ async def poll(engine: AsyncEngine) -> AsyncIterator[frozenset[str]]:
                     async with connection.begin():
                         rows = (await connection.execute(query)).all()
                     seen = {row.topic: row.revision for row in rows}
-                    if known is not None and seen != known:
+                    if known is None:
+                        yield EVERYTHING  # what happened before the first look
+                    elif seen != known:
                         yield frozenset(topic for topic in seen if seen[topic] != known.get(topic))
                     known = seen
                     await asyncio.sleep(_POLL_SECONDS)

@@ -185,7 +185,6 @@ class StorageOptions(Part):
             "api-keys-retention",
             "retention.api_keys",
             "How long expired tokens stay listed; 0 = for ever.",
-            note=LATER,
         ),
     ] = timedelta(days=7)
 

@@ -61,7 +61,7 @@ def describe(row: Row, source: Source, value: object) -> str:
     return f"{source}={text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}"
 
 
-def did_you_mean(word: str, words: Iterable[str], prefix: str = "") -> str:
+def did_you_mean(word: str, words: Iterable[str], prefix: str = "", *, nearness: float = 0.7) -> str:
     """Return ``; did you mean "…"?`` when one of *words* is near, else nothing."""
-    near = get_close_matches(word, list(words), n=1, cutoff=0.7)
+    near = get_close_matches(word, list(words), n=1, cutoff=nearness)
     return f'; did you mean "{prefix}{near[0]}"?' if near else ""

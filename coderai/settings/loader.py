@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from coderai.errors import BadSettings
 from coderai.settings.drafts import finish
 from coderai.settings.environment import read_environment
 from coderai.settings.flags import Action, read_flags
+from coderai.settings.forms import holds_password
 from coderai.settings.indexed import legacy, read_indexed
 from coderai.settings.layers import Found, Source, describe
 from coderai.settings.listed import Surroundings, read_listed
@@ -111,11 +112,16 @@ def _check_agreement(settings: Settings) -> None:
 
 
 def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:
-    """Return what to say about options that have no effect (yet), and about providers nobody can use."""
+    """Return what to say about options that have no effect (yet), secrets in sight, and providers nobody can use."""
     notes = [
         f"{row.flag}: {row.option.note}"
         for row in table().values()
         if row.option.note and row.name in provenance and getattr(settings, row.name) != row.default
+    ]
+    notes += [
+        f"{source.name}: other users of this machine can see the command line; better use {row.option.variables[0]}"
+        for row in table().values()
+        if row.form.secret and (source := provenance.get(row.name)) and _in_sight(source, getattr(settings, row.name))
     ]
     if not settings.aibridge_allow_byok:
         keyless = (provider for provider in settings.providers if not provider.keys and provider.bedrock is None)
@@ -124,3 +130,9 @@ def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:
             for provider in keyless
         ]
     return notes
+
+
+def _in_sight(source: Source, secret: SecretStr) -> bool:
+    """Say whether the command line shows a secret; an address without a password is none."""
+    text = secret.get_secret_value()
+    return source.kind == "flag" and bool(text) and ("://" not in text or holds_password(text))

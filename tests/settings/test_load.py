@@ -250,3 +250,28 @@ def test_without_a_home_the_data_directory_must_be_given():
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         loaded().settings.http_address = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("flag", "warnings"),
+    [
+        ("--aibridge-openai-key=k", 1),
+        ("--database-url=postgresql://u:p@h/d", 1),
+        ("--database-url=postgresql:///d?host=/run", 0),
+        ("--database-url=sqlite:///x.db", 0),
+    ],
+)
+def test_a_secret_on_the_command_line_is_a_warning(flag, warnings):
+    result = loaded(flag)
+    assert len(result.warnings) == warnings
+    assert all(
+        "other users of this machine can see the command line; better use CODER" in one for one in result.warnings
+    )
+
+
+def test_a_misspelled_variable_is_a_warning_and_a_foreign_one_is_none():
+    foreign = {"CODER_AI_GATEWAY_KEY": "x", "CODER_AIBRIDGE_SOMETHING_NEWER": "x", "CODER_ACCESS_URLL": "x"}
+    result = loaded(env=foreign | {"CODER_AIBRIDGE_RETENTOIN": "1d"})
+    assert result.warnings == (
+        'CODER_AIBRIDGE_RETENTOIN: unknown variable, ignored; did you mean "CODER_AIBRIDGE_RETENTION"?',
+    )

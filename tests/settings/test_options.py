@@ -3,9 +3,11 @@
 import re
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+import coderai
 from coderai.settings import Settings
 from coderai.settings.flags import ACTIONS
 from coderai.settings.model import table
@@ -13,6 +15,10 @@ from coderai.settings.options import GROUPS
 from tests.settings.loading import loaded
 
 ROWS = list(table().values())
+PACKAGE = Path(coderai.__file__).parent
+SOURCES = {
+    str(path): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py") if path.parent.name != "settings"
+}
 VALUES = {
     "bool": ("true", True),
     "int": ("7", 7),
@@ -123,3 +129,15 @@ def test_defaults_are_what_their_own_check_allows(row):
 
 def test_no_option_is_forgotten():
     assert {*table(), "providers"} == set(Settings.model_fields)
+
+
+LEGACY = re.compile("aibridge_(openai|anthropic|bedrock)_")
+HALF_DONE = {"external_token_encryption_keys"}  # keeps the server from making a key file; nothing is encrypted yet
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if not LEGACY.match(row.name) and row.name not in HALF_DONE], ids=lambda row: row.name
+)
+def test_an_option_has_an_effect_or_says_that_it_has_none(row):
+    readers = [name for name, text in SOURCES.items() if re.search(rf"\.{row.name}\b", text)]
+    assert bool(readers) != bool(row.option.note)

@@ -106,6 +106,8 @@ def _check_agreement(settings: Settings) -> None:
     if len(settings.tls_cert_file) != len(settings.tls_key_file):
         counts = f"{len(settings.tls_cert_file)} and {len(settings.tls_key_file)}"
         raise BadSettings(f"--tls-cert-file and --tls-key-file must be given equally often ({counts})")
+    if not settings.http_address:  # until the TLS listener is built
+        raise BadSettings("nothing to listen on: --http-address is empty and the TLS listener is not available yet")
     one, two = (name.lower() for name in (settings.aibridge_actor_header_id, settings.aibridge_actor_header_username))
     if one and one == two:
         raise BadSettings(f'--aibridge-actor-header-id and --aibridge-actor-header-username are both "{one}"')

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from coderai.errors import BadSettings
-from coderai.settings import load
+from coderai.settings import Settings, load
 from coderai.settings.flags import BadUsage
 from tests.settings.loading import loaded, reader
 
@@ -143,6 +143,11 @@ def test_the_database_of_another_product_is_never_read():
         (["--access-url", "ai.example.com"], '--access-url="ai.example.com": the scheme is missing'),
         (["--access-url", "ftp://ai.example.com"], "http:// or https://"),
         (["--http-address="], "nothing to listen on"),
+        (
+            ["--http-address=", "--tls-enable", "--tls-cert-file=a", "--tls-key-file=b"],
+            "the TLS listener is not available yet",
+        ),
+        (["--tls-enable", "--tls-address="], "--tls-enable needs a --tls-address"),
         (["--http-address=3000"], "write host:port"),
         (["--http-address=::1:3000"], "brackets"),
         (["--http-address=127.0.0.1:70000"], "write host:port"),
@@ -245,6 +250,14 @@ def test_without_a_home_the_data_directory_must_be_given():
     with pytest.raises(BadSettings, match="HOME is not set; give --data-dir an absolute path"):
         load([], {}, reader({}))
     assert load(["--data-dir=/srv/c"], {}, reader({})).settings.data_dir == Path("/srv/c")
+
+
+def test_settings_alone_read_nothing_from_their_surroundings(monkeypatch, tmp_path):
+    monkeypatch.setenv("HTTP_ADDRESS", "10.0.0.1:1")
+    (tmp_path / ".env").write_text("http_address=10.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    assert Settings(data_dir=tmp_path).http_address == "127.0.0.1:3000"
+    assert loaded().settings.http_address == "127.0.0.1:3000"
 
 
 def test_settings_do_not_change():

@@ -41,7 +41,7 @@ class Shape(Generic[S]):
         except UNREADABLE:
             loaded = json.loads(bytes(text))
         if not isinstance(loaded, dict):
-            raise ValueError("not a JSON object")
+            raise ValueError("it is some other JSON value")
         found = {name: _kept(kind, loaded[name]) for name, kind in self._kinds.items() if name in loaded}
         return self._struct(**found)
 

@@ -27,8 +27,9 @@ ANY_SEAM: Final = b" <cut off>\n\n"
 KEEP_ALIVE: Final[bytes] = b": keep-alive\n\n"
 
 _BLANK: Final = frozenset((b"\n", b"\r\n", b"\r"))
+_LF: Final = 10
 _CR: Final = 13
-_DATA: Final = (b"data", b"\xef\xbb\xbfdata")  # some streams start with a byte order mark
+_BOM_DATA: Final = b"\xef\xbb\xbfdata:"  # some streams start with a byte order mark
 
 
 class Verdict(Enum):
@@ -76,11 +77,12 @@ class StreamReader:
         self._trailing = 0
         self._line = Line()
         self._after_cr = False  # the last line ended with a CR; a LF that follows belongs to it
-        self._dropped = False  # the last line was dropped
+        self._dropped = False  # and was dropped, so that the LF goes with it
         self._event_dropped = False  # a line of the current event was
         self._fields = 0  # lines of the current event that were released
         self._has_data = False  # a data line was among them
         self._unread: list[bytes] = []  # data lines of the current event that make no sense yet
+        self._unread_size = 0
         self._why = ""
         self._answer: Answer | None = None
 
@@ -112,29 +114,29 @@ class StreamReader:
             return b""
         out: list[bytes] = []
         lines = chunk.splitlines(True)
-        for number, line in enumerate(lines):
+        for number, piece in enumerate(lines):
+            last = piece[-1]
             if self._after_cr:
                 self._after_cr = False
-                if line == b"\n":
+                if piece == b"\n":
                     if not self._dropped:
-                        out.append(line)
+                        out.append(piece)
                     continue
-            if line[-1] not in b"\n\r":
-                self._line.add(line, out)
+            if last != _LF and last != _CR:
+                self._line.add(piece, out)
                 break
-            unsent = line
-            if self._line.size:
-                line = self._line.finish(line)
+            line = self._line.finish(piece) if self._line.size else piece
             verdict = self._judge(line)
-            if verdict is Verdict.END:
-                self._end(unsent if self._line.sent else line, lines[number + 1 :])
+            unsent = piece if self._line.sent else line
+            if verdict is None:
+                out.append(unsent)
+            elif verdict is Verdict.END:
+                self._end(unsent, lines[number + 1 :])
                 break
-            self._dropped = verdict is Verdict.DROP
-            if not self._dropped:
-                out.append(unsent if self._line.sent else line)
             if self._line.size:
                 self._line = Line()
-            self._after_cr = line[-1] == _CR
+            if last == _CR:
+                self._after_cr, self._dropped = True, verdict is Verdict.DROP
         return b"".join(out)
 
     def close(self) -> Answer:
@@ -153,28 +155,26 @@ class StreamReader:
 
     def _judge(self, line: bytes) -> Verdict | None:
         """Take in a complete line."""
-        if line.startswith(_DATA):
-            return self._data(line)
+        if line.startswith(b"data:"):
+            return self._data(line[5:].strip())
         if line in _BLANK:
             verdict = Verdict.DROP if self._event_dropped and not self._fields else None
             self._fields, self._has_data, self._event_dropped = 0, False, False
             if self._unread:
                 self._give_up_unread()
             return verdict
+        if line.startswith(_BOM_DATA):
+            return self._data(line[len(_BOM_DATA) :].strip())
         self._fields += 1
         return None
 
-    def _data(self, line: bytes) -> Verdict | None:
-        name, _, data = line.partition(b":")
-        data = data.strip()
-        verdict: Verdict | None = None
-        if data and name in _DATA:
-            verdict = self._read(data)
-            if verdict is Verdict.DROP:
-                if self._line.sent:  # too late
-                    verdict = None
-                else:
-                    self._event_dropped = True
+    def _data(self, data: bytes) -> Verdict | None:
+        verdict = self._read(data) if data else None
+        if verdict is Verdict.DROP:
+            if not self._line.sent:
+                self._event_dropped = True
+                return verdict
+            verdict = None  # too late
         if verdict is None:
             self._fields += 1
             self._has_data = True
@@ -185,15 +185,26 @@ class StreamReader:
             self._note(f"an event of {self._line.size} bytes is too long to be read")
             return Verdict.END if self._meaning.ends(data) else None
         if self._unread:
-            self._unread.append(data)
-            data = b"\n".join(self._unread)
-            if not data.endswith(b"}") or len(data) > JOINED_BYTES or len(self._unread) > JOINED_LINES:
-                return None
+            return self._read_joined(data)
         try:
-            verdict = self._meaning.read(data)
+            return self._meaning.read(data)
         except UNREADABLE as error:
             self._why = f"{type(error).__name__}: {error}"
-            self._unread = self._unread or [data]
+            self._unread = [data]
+            self._unread_size = len(data)
+            return None
+
+    def _read_joined(self, data: bytes) -> Verdict | None:
+        """The standard allows JSON to be spread over many data lines; no provider does."""
+        self._unread_size += len(data)
+        if self._unread_size > JOINED_BYTES or len(self._unread) >= JOINED_LINES:
+            return None
+        self._unread.append(data)
+        if not data.endswith(b"}"):
+            return None
+        try:
+            verdict = self._meaning.read(b"\n".join(self._unread))
+        except UNREADABLE:
             return None
         self._unread = []
         return verdict

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 from coderai.records import Answer, Api, Ask, Ending, ErrorType, Thought, ToolCall, Usage
 from coderai.wire.apis import WIRES
 from coderai.wire.endings import anthropic_error, openai_error
-from tests.wire.streams import (
-    CHAT_EXTRA,
-    CHAT_FACT,
-    CHAT_USAGE,
-    OUTPUT,
-    OUTPUT_FACTS,
-    RESPONSES_FACT,
-    RESPONSES_USAGE,
-    WEB,
-)
+from tests.wire.streams_chat import CHAT_EXTRA, CHAT_FACT, CHAT_USAGE
+from tests.wire.streams_messages import WEB
+from tests.wire.streams_responses import OUTPUT, OUTPUT_FACTS, RESPONSES_FACT, RESPONSES_USAGE
 
 each_api = pytest.mark.parametrize("api", list(Api))
 

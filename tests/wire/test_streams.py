@@ -12,7 +12,10 @@ from coderai.records import Answer, Api, Ask, Ending, Thought
 from coderai.wire import sse
 from coderai.wire.apis import WIRES
 from coderai.wire.sse import StreamReader
-from tests.wire.streams import ALL, CHAT, MESSAGES, PARALLEL, RESPONSES, THINKING_AND_TOOL, USAGE_ONLY, Played, bare
+from tests.wire.playing import Played, bare
+from tests.wire.streams import ALL, CHAT, MESSAGES, RESPONSES
+from tests.wire.streams_chat import PARALLEL, USAGE_ONLY
+from tests.wire.streams_messages import THINKING_AND_TOOL
 
 every_stream = pytest.mark.parametrize("played", ALL, ids=lambda played: played.name)
 
@@ -368,6 +371,13 @@ def test_a_line_too_long_to_be_read_still_ends_the_answer() -> None:
     assert watching.held == b"1]}}\n\n"
     assert learned.trouble is not None
     assert "too long" in learned.trouble
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line() -> None:
+    watching = reader(Api.CHAT)
+    watching.feed(b"\xef\xbb\xbf" * 5000 + b"\n\n\xef\xbb\xbf" + bare("[DONE]"))
+
+    assert watching.ended
 
 
 def test_a_json_text_over_many_lines_is_given_up_in_time() -> None:

@@ -23,6 +23,7 @@ _RESERVED: Final = frozenset({"me", "first", "login", "logout", "authmethods", "
 """Words that stand where a name stands in a path."""
 _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _EMAIL_LENGTH: Final = 254
+_NAME_LENGTH: Final = 128
 _STATUSES: Final = ("active", "dormant", "suspended")
 _LOGIN_TYPES: Final = ("password", "none")
 
@@ -149,6 +150,8 @@ def check(wanted: NewUser) -> None:
 
 
 def _wrong_name(wanted: NewUser) -> Sequence[tuple[str, str]]:
+    if not wanted.name.isprintable() or len(wanted.name) > _NAME_LENGTH:
+        return [("name", f"must be at most {_NAME_LENGTH} printable characters")]
     if not _USERNAME.fullmatch(wanted.username) or len(wanted.username) > _USERNAME_LENGTH:
         rule = f'letters and digits, single "-" between them, at most {_USERNAME_LENGTH}; for example "coder-bot"'
         return [("username", f"must be {rule}")]
@@ -161,7 +164,7 @@ def _wrong_person(wanted: NewUser) -> Sequence[tuple[str, str]]:
     wrong = []
     if not wanted.email:
         wrong.append(("email", "is required, unless this is a service account"))
-    elif not _EMAIL.fullmatch(wanted.email) or len(wanted.email) > _EMAIL_LENGTH:
+    elif not _EMAIL.fullmatch(wanted.email) or not wanted.email.isprintable() or len(wanted.email) > _EMAIL_LENGTH:
         wrong.append(("email", 'must look like "alice@example.com"'))
     if wanted.login_type not in _LOGIN_TYPES:
         wrong.append(("login_type", f"must be one of {', '.join(_LOGIN_TYPES)}"))

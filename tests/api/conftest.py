@@ -1,8 +1,9 @@
 """The API as a client sees it: a real listener over a real store, with one user of each kind."""
 
+import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -10,23 +11,18 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from coderai.access.callers import Caller
+from coderai.access.tokens import digest, generate
 from coderai.api.app import Services, add_routes
 from coderai.control.authority import TokenAuthority
-from coderai.control.tokens import Lifetimes, NewToken, TokenControl
-from coderai.control.users import NewUser, UserControl
+from coderai.control.tokens import Lifetimes
+from coderai.ids import new_id
 from coderai.settings import Settings
 from coderai.store.engine import Store
+from coderai.store.tokens import Token, Tokens
+from coderai.store.users import User, Users
 
-ROOT = Caller("", "root", frozenset({"owner"}))
-PEOPLE = {
-    "olga": NewUser("olga", "olga@example.com", roles=("owner",)),
-    "audrey": NewUser("audrey", "audrey@example.com", roles=("auditor",)),
-    "uwe": NewUser("uwe", "uwe@example.com", roles=("user-admin",)),
-    "mia": NewUser("mia", "mia@example.com", name="Mia M"),
-    "max": NewUser("max", "max@example.com"),
-    "bot": NewUser("bot", service_account=True),
-}
+NOW = datetime.now(UTC)
+ROLES = {"olga": "owner", "audrey": "auditor", "uwe": "user-admin", "mia": "", "max": "", "bot": ""}
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,12 @@ class Api:
         return [each["id"] for each in (await self.get("aibridge/sessions", who, **parameters)).body["sessions"]]
 
 
+def person(name: str, role: str) -> User:
+    """A person, or the service account ``bot``."""
+    user = User(new_id(), name, NOW, NOW, f"{name}@example.com", f"{name.title()} M", roles=(role,) if role else ())
+    return replace(user, email="", login_type="none", is_service_account=True) if name == "bot" else user
+
+
 @pytest.fixture
 def settings() -> Settings:
     """What a test may replace."""
@@ -89,11 +91,13 @@ async def api(store: Store, settings: Settings) -> AsyncIterator[Api]:
     add_routes(app, services, authority=TokenAuthority(store))
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         api = Api(str(server.make_url("")).rstrip("/"), http, store)
-        users = UserControl(store)
-        tokens = TokenControl(store, users, Lifetimes())
-        for name, person in PEOPLE.items():
-            api.ids[name] = (await users.create(ROOT, person)).id
-            api.tokens[name] = (await tokens.create(ROOT, name, NewToken("first"))).whole
+        async with store.transaction() as db:
+            for name, role in ROLES.items():
+                user, text = person(name, role), generate(secrets.choice)
+                await Users(db).insert(user)
+                hashed, expires_at = digest(text.secret), NOW + timedelta(days=1)
+                await Tokens(db).insert(Token(text.id, user.id, hashed, expires_at, NOW, NOW, 86_400, "first"))
+                api.ids[name], api.tokens[name] = user.id, text.whole
         yield api
 
 

@@ -100,4 +100,7 @@ def _together(row: Row, before: Found | None, text: str) -> object:
     """Lists grow with every mention; of everything else the last mention counts."""
     if row.form.name != "string-array" or before is None:
         return text
-    return join_list((*split_list(str(before.value)), *split_list(text)))
+    try:
+        return join_list((*split_list(str(before.value)), *split_list(text)))
+    except ValueError as error:
+        raise BadUsage(f"{before.source}: {error}") from error

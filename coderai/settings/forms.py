@@ -70,7 +70,7 @@ def _read_duration(value: object) -> timedelta:
 
 def _read_list(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
-        return tuple(split_list(value))
+        return tuple(split_list(_read_text(value)))
     if not isinstance(value, list | tuple):
         raise ValueError("write a list of texts")
     return tuple(_read_text(item) for item in value)
@@ -83,7 +83,7 @@ def split_list(text: str) -> list[str]:
     try:
         rows = list(csv.reader([text], strict=True, skipinitialspace=True))
     except csv.Error as error:
-        raise ValueError(f"no comma-separated list: {error}") from error
+        raise ValueError("write a list separated by commas, with closed quotes and without line breaks") from error
     return [item.strip() for item in rows[0]] if rows else []
 
 

@@ -13,7 +13,9 @@ from tests.settings.loading import PREFIX, loaded
 FLAGS = [f"--{flag}" for row in table().values() for flag in row.option.flags] + ["--check", "--config", "-c", "-l"]
 VARIABLES = [name for row in table().values() for name in row.option.variables]
 KEYS = ["TYPE", "NAME", "KEY", "KEYS", "BASE_URL", "BEDROCK_REGION", "BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEY_SECRET"]
-VALUES = st.sampled_from(["", "true", "1", "90d", "x", "openai", "anthropic", "https://a.example", ":1"]) | st.text()
+VALUES = (
+    st.sampled_from(["", '"a', "true", "1", "90d", "x", "openai", "anthropic", "https://a.example", ":1"]) | st.text()
+)
 NAMES = st.sampled_from(
     sorted({part for row in table().values() for key in row.option.yaml for part in key.split(".")})
 )

@@ -84,6 +84,7 @@ def test_a_boolean_that_is_none_is_refused_with_its_name():
         (["-x"], 'unknown flag "-x"'),
         (["--"], 'unknown flag "--"'),
         (["--aibridge-retention"], "--aibridge-retention needs a value"),
+        (["-l", '"a', "-l", "b"], "--log-filter: write a list separated by commas, with closed quotes"),
         (["--check=maybe"], '--check="maybe": write "true" or "false"'),
     ],
 )
@@ -159,6 +160,7 @@ def test_the_database_of_another_product_is_never_read():
         (["--aibridge-max-concurrency=ten"], "write a whole number"),
         (["--aibridge-upstream-timeout=0"], "longer than 0"),
         (["--aibridge-retention=90"], "the unit is missing"),
+        (["--log-filter=a\nb"], "without line breaks"),
         (["--log-filter=["], "is no regular expression"),
         (["--database-synchronous=off"], "write one of: full, normal"),
         (["--ai-budget-policy=lowest"], "write one of: highest"),

@@ -2,7 +2,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderai import durations
@@ -73,12 +73,14 @@ def test_durations_are_shown_in_two_forms(duration, go, short):
     assert (durations.go_form(duration), durations.shortest(duration)) == (go, short)
 
 
+@settings(deadline=None)
 @given(st.timedeltas(min_value=timedelta(), max_value=timedelta(days=400_000)))
 def test_both_forms_are_read_back(duration):
     assert durations.parse(durations.shortest(duration)) == duration
     assert durations.parse(durations.go_form(duration)) == duration
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     with contextlib.suppress(Invalid):

@@ -3,7 +3,7 @@
 import contextlib
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderai.errors import BadSettings
@@ -25,32 +25,38 @@ TREES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(), inner, max_size=4),
     max_leaves=12,
 )
+QUICKLY = settings(max_examples=50, deadline=None)
 
 
+@QUICKLY
 @given(st.lists(st.one_of(st.sampled_from(FLAGS), st.builds("{}={}".format, st.sampled_from(FLAGS), VALUES), VALUES)))
 def test_any_command_line(arguments):
     with contextlib.suppress(BadSettings):
         loaded(*arguments)
 
 
+@QUICKLY
 @given(st.dictionaries(st.sampled_from(VARIABLES), VALUES, max_size=6))
 def test_any_environment(env):
     with contextlib.suppress(BadSettings):
         loaded(env=env)
 
 
+@QUICKLY
 @given(st.dictionaries(st.builds("{}{}_{}".format, st.just(PREFIX), st.integers(0, 2), st.sampled_from(KEYS)), VALUES))
 def test_any_indexed_providers(env):
     with contextlib.suppress(BadSettings):
         loaded(env=env)
 
 
+@QUICKLY
 @given(st.dictionaries(NAMES, TREES, max_size=5))
 def test_any_yaml(tree):
     with contextlib.suppress(BadSettings):
         loaded(yaml=yaml.safe_dump(tree))
 
 
+@QUICKLY
 @given(st.text())
 def test_any_file(text):
     with contextlib.suppress(BadSettings):

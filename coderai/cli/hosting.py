@@ -18,6 +18,8 @@ class Hosted(Protocol):
     def server(self) -> Callable[[], asyncio.Protocol] | None: ...
 
 
+Ready = Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
+"""The loop, and the event that ends it."""
 Opening = Callable[[], AbstractAsyncContextManager[Hosted]]
 
 
@@ -28,12 +30,16 @@ def hosting(opening: Opening) -> Iterator[socket.socket]:
     What *opening* raises is raised here, also while it closes.
     """
     ours, theirs = socket.socketpair()
-    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+    ready: Ready = Future()
     over: Future[None] = Future()
     thread = threading.Thread(target=_run, args=(opening, theirs, ready, over), name="local API")
     thread.start()
     try:
-        loop, leave = ready.result()
+        try:
+            loop, leave = ready.result()
+        except BaseException:
+            ready.add_done_callback(_send_away)  # Ctrl-C came before it was ready
+            raise
         try:
             yield ours
         finally:
@@ -47,11 +53,17 @@ def hosting(opening: Opening) -> Iterator[socket.socket]:
     over.result()
 
 
+def _send_away(ready: Ready) -> None:
+    if ready.exception() is None:
+        loop, leave = ready.result()
+        loop.call_soon_threadsafe(leave.set)
+
+
 def _run(
     opening: Opening,
     theirs: socket.socket,
-    ready: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]",
-    over: "Future[None]",
+    ready: Ready,
+    over: Future[None],
 ) -> None:
     try:
         asyncio.run(_host(opening, theirs, ready))
@@ -61,9 +73,7 @@ def _run(
         over.set_result(None)
 
 
-async def _host(
-    opening: Opening, theirs: socket.socket, ready: "Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]"
-) -> None:
+async def _host(opening: Opening, theirs: socket.socket, ready: Ready) -> None:
     loop, leave = asyncio.get_running_loop(), asyncio.Event()
     async with opening() as hosted:
         if hosted.server is None:

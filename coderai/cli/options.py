@@ -1,6 +1,5 @@
 """The options every command takes, before the noun, after it, and after the verb."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -91,15 +90,10 @@ def noun(app: typer.Typer) -> None:
 
 def _with_signature(call: Callable[..., None], own: list[inspect.Parameter]) -> Callable[..., None]:
     """Typer reads the signature to learn the options; give it the common ones after the command's own."""
-
-    @functools.wraps(call)
-    def described(**values: Any) -> None:
-        call(**values)
-
     parameters = [_CONTEXT, *map(_keyword, own), *map(_keyword, _PARAMETERS)]
-    described.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect looks for first
-    described.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return described
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what inspect looks for first
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
 
 
 def _chosen(values: dict[str, Any]) -> Choices:

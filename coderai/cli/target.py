@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from coderai.cli.errors import WrongUse
 
@@ -69,11 +69,11 @@ def find_target(
         raise WrongUse("--url names a server, --data-dir and --database-url a local one: give either")
     token = choices.token or environ.get("CODERAI_TOKEN") or environ.get("CODER_SESSION_TOKEN")
     if choices.url:
-        return Remote(checked(choices.url), token or _kept_token(choices.url, choices, environ, read_file))
+        return _remote(choices.url, token or _kept_token(choices.url, choices, environ, read_file))
     if not (choices.data_dir or choices.database_url or choices.config):
         url = environ.get("CODERAI_URL") or environ.get("CODER_URL") or _kept(choices, environ, read_file, "url")
         if url:
-            return Remote(checked(url), token or _kept_token(url, choices, environ, read_file))
+            return _remote(url, token or _kept_token(url, choices, environ, read_file))
     config = choices.config or environ.get("CODER_CONFIG_PATH")
     from_file = configured(config) if config else (None, None)
     data_dir = choices.data_dir or environ.get("CODERAI_DATA_DIR") or from_file[0] or DATA_DIR
@@ -84,9 +84,28 @@ def find_target(
 def checked(url: str) -> str:
     """Return *url* without a trailing slash. Raises WrongUse when it is no HTTP address."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if "@" in parts.netloc:
+        raise WrongUse("no name or password in the address of a server: use --token")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _is_clean(url) or not _has_port(parts):
         raise WrongUse(f"{url!r} is no address of a server; it looks like http://127.0.0.1:3000")
     return url.rstrip("/")
+
+
+def _is_clean(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
+def _remote(url: str, token: str | None) -> Remote:
+    if token is not None and not _is_clean(token):
+        raise WrongUse("the token holds characters that no token has")
+    return Remote(checked(url), token)
 
 
 def _kept(

@@ -54,8 +54,7 @@ def create_command(
         run.document(answer)
         return
     run.say([one_line(read(answer, NewKey).key)])
-    if run.look.terminal:
-        run.note("Keep it now: it is not shown again. Tools take it as API key or bearer token.")
+    run.note("Keep it now: it is not shown again. Tools take it as API key or bearer token.")
 
 
 def list_command(

@@ -1,5 +1,6 @@
 """Without a server at an address: the running server's private socket, else the API hosted in this process."""
 
+import _thread
 import json
 import threading
 from contextlib import asynccontextmanager
@@ -58,6 +59,18 @@ def test_what_keeps_the_hosted_api_from_opening_is_raised_here():
 
     with pytest.raises(StoreUnusable, match="newer"), hosting(broken):
         pass
+
+
+def test_an_interruption_while_it_opens_ends_it():
+    @asynccontextmanager
+    async def interrupting():
+        _thread.interrupt_main()
+        async with small_api() as runner:
+            yield runner
+
+    with pytest.raises(KeyboardInterrupt), hosting(interrupting):
+        threading.Event().wait(30)
+    assert threading.active_count() == 1
 
 
 def test_what_goes_wrong_while_it_closes_is_raised_here():

@@ -1,5 +1,6 @@
 """The command as a process: quick, no traceback, well-behaved in pipes, on terminals and when interrupted."""
 
+import contextlib
 import os
 import pty
 import signal
@@ -98,3 +99,47 @@ def test_json_on_a_terminal_is_indented_and_harmless(api, tmp_path):
     shown = os.read(ours, 10000).decode()
     os.close(ours)
     assert '      "last_prompt": "a\\u009bb"' in shown.splitlines()
+
+
+def answering(tmp_path, api, arguments, answers):
+    """Run a command that asks on a terminal; give what it printed and its exit code."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "--url", api.url, *arguments], env=environment(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    for question, answer in answers:
+        while question not in shown.rpartition(b"\n")[2]:
+            shown += os.read(ours, 1000)
+        os.write(ours, answer + b"\n")
+        shown += b"\n"
+    with contextlib.suppress(OSError):  # the other side is closed when the command has ended
+        while more := os.read(ours, 1000):
+            shown += more
+    os.close(ours)
+    return process.wait(30), shown.decode()
+
+
+def test_what_is_missing_is_asked_for(api, tmp_path):
+    api.put("POST /api/v2/users", {"id": "1", "username": "alice"}, 201)
+    questions = [
+        (b"Username", b"alice"),
+        (b"E-mail", b"a@example.com"),
+        (b"Password", b"correct horse"),
+        (b"Repeat", b"correct horse"),
+    ]
+    code, shown = answering(tmp_path, api, ["users", "create"], questions)
+    assert code == 0
+    assert "User alice created" in shown
+    assert "correct horse" not in shown
+    assert api.last.document["password"] == "correct horse"
+    assert api.last.document["email"] == "a@example.com"
+
+
+def test_a_no_removes_nothing(api, tmp_path):
+    api.put("GET /api/v2/users/me/keys/tokens", [{"id": "A", "token_name": "x", "username": "u"}])
+    code, shown = answering(tmp_path, api, ["tokens", "remove", "x"], [(b"Remove token x (A) of u?", b"n")])
+    assert code == 1
+    assert "aborted" in shown
+    assert api.last.method == "GET"

@@ -48,10 +48,26 @@ def test_the_kept_token_goes_to_the_kept_address_only():
     assert find(Choices(config_dir="/c", url="http://elsewhere"), files=KEPT) == Remote("http://elsewhere", None)
 
 
-@pytest.mark.parametrize("url", ["ai.example.com", "ftp://x", "http://", "localhost:3000"])
+NO_ADDRESSES = ["ai.example.com", "ftp://x", "http://", "localhost:3000", "http://h:99999", "http://a b", "http://h/ö"]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
 def test_an_address_needs_a_scheme_and_a_host(url):
     with pytest.raises(WrongUse, match=r"looks like http://127\.0\.0\.1:3000"):
         find(Choices(url=url))
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown():
+    with pytest.raises(WrongUse) as refused:
+        find(Choices(url="http://me:s3cret@host"))
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["s3cret\nX-Other: 1", "s3cret ö", "s3 cret"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token):
+    with pytest.raises(WrongUse) as refused:
+        find(Choices(url="http://a", token=token))
+    assert "s3" not in str(refused.value)
 
 
 def test_a_server_and_local_data_at_once_make_no_sense():

@@ -172,6 +172,7 @@ model_thoughts = Table(
 )
 
 # --- the roll-up of ended interceptions ------------------------------------------------------------------------------
+# Not clustered on their keys: the rows of sessions that are active now lie together, so that a commit writes few pages.
 
 sessions = Table(
     "sessions",
@@ -193,7 +194,6 @@ sessions = Table(
     _count("output_tokens"),
     _count("cache_read_input_tokens"),
     _count("cache_write_input_tokens"),
-    sqlite_with_rowid=False,
 )
 Index("ix_sessions_active", sessions.c.last_active_at, sessions.c.id, sessions.c.initiator_id)
 Index("ix_sessions_initiator", sessions.c.initiator_id, sessions.c.last_active_at, sessions.c.id)
@@ -211,7 +211,6 @@ session_facets = Table(
     Column("first_at", Moment, nullable=False),  # earliest and latest started_at
     Column("last_at", Moment, nullable=False),
     _count("n"),
-    sqlite_with_rowid=False,
 )
 _facet = session_facets.c
 Index("ix_facets_provider", _facet.provider, _facet.session_id, _facet.initiator_id)

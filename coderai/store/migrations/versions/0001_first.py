@@ -206,7 +206,6 @@ def upgrade() -> None:  # one statement per table and index of the first release
             "on_behalf_of",
             name=op.f("pk_session_facets"),
         ),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_facets_client", "session_facets", ["client", "session_id", "initiator_id"], unique=False)
     op.create_index("ix_facets_first", "session_facets", ["first_at"], unique=False)
@@ -243,7 +242,6 @@ def upgrade() -> None:  # one statement per table and index of the first release
         sa.Column("cache_read_input_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("cache_write_input_tokens", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", "initiator_id", name=op.f("pk_sessions")),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_sessions_active", "sessions", ["last_active_at", "id", "initiator_id"], unique=False)
     op.create_index("ix_sessions_initiator", "sessions", ["initiator_id", "last_active_at", "id"], unique=False)

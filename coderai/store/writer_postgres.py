@@ -9,8 +9,8 @@ to COMMIT is simply tried again, because a repeated batch changes nothing.
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,11 +18,12 @@ import asyncpg
 from sqlalchemy import BigInteger, Boolean, Integer, Table
 
 from coderai.errors import StoreError
-from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
+from coderai.records import Link
 from coderai.store import record_rows as r
 from coderai.store import schema
 from coderai.store import writer as w
-from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT, SessionKey
+from coderai.store.plan import Caller, Plan, State, Thread, Values
+from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT
 from coderai.store.trouble import Indigestible, translated_asyncpg
 from coderai.store.types import Moment
 from coderai.store.watching import POSTGRES_SETTINGS
@@ -169,7 +170,7 @@ class PostgresRecords:
             )
         try:
             async with self._connection.transaction():
-                return await _Batch(self._connection, self.process_id, known).store(batch)
+                return await _Batch(self._connection, Plan(batch, known, self.process_id, _VALUES)).store()
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *_AGAIN):
             raise  # rolled back: the connection is as good as new
         except BaseException:
@@ -181,178 +182,72 @@ class PostgresRecords:
 class _Batch:
     """One batch on its way into the tables, inside a transaction."""
 
-    def __init__(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", process_id: str, known: Mapping[str, Link]
-    ) -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", plan: Plan) -> None:
         self._connection = connection
-        self._process_id = process_id
-        self._known = known
-        self._callers: dict[tuple[str, str], list[_Caller]] = defaultdict(list)
-        self._links: dict[str, Link] = {}
-        self._session_ids: dict[str, str] = {}
-        self._starts: dict[str, r.Row] = {}
-        self._prompts: dict[str, r.Row] = {}
-        self._ends: dict[str, Ended] = {}
-        self._assumed: set[SessionKey] = set()
+        self._plan = plan
 
-    async def store(self, batch: Sequence[w.Item]) -> list[Link]:
-        """Store *batch*; return the link of each item."""
-        ended_ids = sorted({item.interception.id for item in batch if isinstance(item, Ended)})
-        states = {row["id"]: row for row in await self._rows(_STATES, ended_ids)} if ended_ids else {}
-        await self._find_callers(item.interception for item in batch if item.interception.id not in states)
-        for item in batch:
-            self._place(item, states.get(item.interception.id))
+    async def store(self) -> list[Link]:
+        """Follow the plan; return the link of each item."""
+        plan = self._plan
+        ended_ids = plan.ended_ids()
+        states = {row[0]: State(*row) for row in await self._rows(_STATES, ended_ids)} if ended_ids else {}
+        if wanted := plan.wanted_callers(states):
+            for call_id, initiator_id, *caller in await self._rows(_CALLERS, *_columns(wanted)):
+                plan.found_caller(call_id, initiator_id, Caller(*caller))
+        plan.place(states)
         await self._insert_starts()
-        await self._finish()
-        return [self._links[item.interception.id] for item in batch]
-
-    async def _find_callers(self, followers: Iterable[Interception]) -> None:
-        """Learn from the table who asked for the tools whose results *followers* bring."""
-        wanted = [
-            (r.call_key(it.tool_result_id), it.initiator_id)
-            for it in followers
-            if it.tool_result_id and it.id not in self._known
-        ]
-        if wanted:
-            for call_id, initiator_id, caller, root, session in await self._rows(_CALLERS, *_columns(wanted)):
-                self._callers[call_id, initiator_id].append((caller, root, session))
-
-    def _place(self, item: w.Item, state: "asyncpg.Record | None") -> None:
-        it = item.interception
-        if state is not None:
-            self._links[it.id] = Link(state["thread_parent_id"], state["thread_root_id"])
-            self._session_ids[it.id] = state["session_id"]
-        elif it.id not in self._links:
-            # A start, or the end of what retention purged while it ran.
-            prompt_id = item.prompt_id if isinstance(item, Begun) else it.id
-            link = self._known.get(it.id) or self._link(it)
-            self._links[it.id], self._session_ids[it.id] = link, r.session_of(it, link)
-            self._starts[it.id] = r.interception_row(it, link, self._process_id, _as_is, _as_is)
-            if prompt_id and it.prompt is not None:
-                self._prompts[it.id] = r.prompt_row(it, prompt_id, _as_is)
-        if isinstance(item, Ended):
-            self._place_end(item, state)
-
-    def _place_end(self, ended: Ended, state: "asyncpg.Record | None") -> None:
-        it = ended.interception
-        ended_at, ending = (state["ended_at"], state["ending"]) if state else (None, None)
-        if it.id not in self._ends and w.may_be_replaced(ended_at, ending, ended.end.ending):
-            self._ends[it.id] = ended
-            if ended_at is not None:
-                self._assumed.add((self._session_ids[it.id], it.initiator_id))
-        for stamped in ended.facts:
-            if isinstance(call := stamped.fact, ToolCall) and call.call_id:
-                caller = (it.id, self._links[it.id].root_id, r.client_session(it))
-                self._callers[r.call_key(call.call_id), it.initiator_id].insert(0, caller)
-
-    def _link(self, it: Interception) -> Link:
-        session = r.client_session(it)
-        for caller, root, its in self._callers.get((r.call_key(it.tool_result_id or ""), it.initiator_id), ()):
-            if caller != it.id and (session is None or its is None or session == its):
-                return r.linked(caller, root)
-        return Link()
+        if plan.ending_ids():
+            await self._finish()
+        return plan.links()
 
     async def _insert_starts(self) -> None:
-        if not self._starts:
+        starts = self._plan.starts
+        if not starts:
             return
-        inserted = await self._put(_BEGIN + " RETURNING id", self._starts.values())
-        await self._put(_PROMPT, self._prompts.values())
-        if repeated := sorted(self._starts.keys() - {row["id"] for row in inserted}):
+        inserted = await self._put(_BEGIN + " RETURNING id", [starts[key] for key in sorted(starts)])
+        await self._put(_PROMPT, self._plan.prompts())
+        if repeated := sorted(starts.keys() - {row["id"] for row in inserted}):
             for row in await self._rows(_STATES, repeated):
-                self._place_again(row)
-
-    def _place_again(self, state: "asyncpg.Record") -> None:
-        """A start of ours was there already: of an earlier try, which may have brought its end too."""
-        ours = state["id"]
-        self._links[ours] = Link(state["thread_parent_id"], state["thread_root_id"])
-        self._session_ids[ours] = state["session_id"]
-        if (ended := self._ends.pop(ours, None)) is not None:
-            self._place_end(ended, state)
+                self._plan.place_again(State(*row))
 
     async def _finish(self) -> None:
-        if not self._ends:
-            return
-        ends = [self._ends[key] for key in sorted(self._ends)]
-        await self._put(_END, (r.end_row(ended, _as_is) for ended in ends), sort=False)
-        answered = [
-            (ended.interception.id, r.clean(ended.end.answer.response_id))
-            for ended in ends
-            if ended.interception.prompt is not None and ended.end.answer.response_id
-        ]
-        await self._put(_PROMPT_ANSWERED, answered)
-        await self._insert_children(ends)
-        await self._roll_up(ends)
-
-    async def _insert_children(self, ends: Sequence[Ended]) -> None:
-        usages: list[r.Row] = []
-        tools: list[r.Row] = []
-        thoughts: list[r.Row] = []
-        for ended in ends:
-            for stamped in ended.facts:
-                match stamped.fact:
-                    case Usage() as usage:
-                        usages.append(r.usage_row(ended.interception, stamped, usage, _as_is))
-                    case ToolCall() as call:
-                        tools.append(r.tool_row(ended.interception, stamped, call, _as_is))
-                    case Thought() as thought:
-                        thoughts.append(r.thought_row(ended.interception, stamped, thought, _as_is))
-        await self._put(_USAGE, usages)
-        await self._put(_TOOL, tools)
-        await self._put(_THOUGHT, thoughts)
-
-    async def _roll_up(self, ends: Sequence[Ended]) -> None:
-        roll_up = w.RollUp()
-        threads: set[tuple[str, str, str]] = set()
-        for ended in ends:
-            it = ended.interception
-            key = (self._session_ids[it.id], it.initiator_id)
-            if key not in self._assumed:
-                roll_up.add(ended, key[0], new_thread=False)
-                threads.add((self._links[it.id].root_id or it.id, *key))
+        plan = self._plan
+        await self._put(_END, plan.ends())
+        await self._put(_PROMPT_ANSWERED, plan.answered())
+        for statement, children in zip((_USAGE, _TOOL, _THOUGHT), plan.children(), strict=True):
+            await self._put(statement, children)
+        sessions, facets = plan.roll_up()
         # The rows of sessions come first: from here on nobody else counts in these sessions.
-        await self._put(_SESSION, (w.session_row(delta, _as_is) for delta in roll_up.sessions()), sort=False)
-        await self._count_threads(threads, [ended.interception.id for ended in ends])
-        await self._put(_FACET, (w.facet_row(delta, _as_is) for delta in roll_up.facets()), sort=False)
-        await self._recount()
-
-    async def _count_threads(self, threads: Collection[tuple[str, str, str]], batch: list[str]) -> None:
-        if not threads:
-            return
-        counted = {tuple(row) for row in await self._rows(_COUNTED, *_columns(threads), batch)}
-        new: dict[SessionKey, int] = defaultdict(int)
-        for root, session_id, initiator_id in threads:
-            if (root, session_id, initiator_id) not in counted:
-                new[session_id, initiator_id] += 1
-        await self._put(_NEW_THREADS, [(*key, n) for key, n in new.items()])
-
-    async def _recount(self) -> None:
-        for session_id, initiator_id in sorted(self._assumed):
-            mine = (session_id, initiator_id)
-            await self._rows("SELECT 1 FROM sessions WHERE id = $1 AND initiator_id = $2 FOR UPDATE", *mine)
+        await self._put(_SESSION, sessions)
+        await self._count_threads(plan.threads())
+        await self._put(_FACET, facets)
+        for key in plan.to_recount():
+            await self._rows("SELECT 1 FROM sessions WHERE id = $1 AND initiator_id = $2 FOR UPDATE", *key)
             for statement in RECOUNT:
                 named = statement.replace(":session_id", "$1").replace(":initiator_id", "$2")
-                await self._connection.execute(named, *mine)
+                await self._connection.execute(named, *key)
+
+    async def _count_threads(self, threads: Sequence[Thread]) -> None:
+        if not threads:
+            return
+        counted = {tuple(row) for row in await self._rows(_COUNTED, *_columns(threads), self._plan.ending_ids())}
+        new = Counter((session_id, initiator_id) for root, session_id, initiator_id in set(threads) - counted)
+        await self._put(_NEW_THREADS, [(*key, new[key]) for key in sorted(new)])
 
     async def _rows(self, statement: str, *values: object) -> "list[asyncpg.Record]":
         return await self._connection.fetch(statement, *values)
 
-    async def _put(self, statement: str, values: Iterable[r.Row], *, sort: bool = True) -> "list[asyncpg.Record]":
-        """Execute *statement* with *values* turned into one array per column."""
-        ordered = sorted(values, key=_first_two) if sort else list(values)
-        return await self._rows(statement, *_columns(ordered)) if ordered else []
+    async def _put(self, statement: str, rows: Sequence[r.Row]) -> "list[asyncpg.Record]":
+        """Execute *statement* with *rows*, which are in key order, turned into one array per column."""
+        return await self._rows(statement, *_columns(rows)) if rows else []
 
 
-_Caller = tuple[str, str | None, str | None]
-"""Interception that asked for a tool, its root, its client's session id."""
-
-
-def _columns(table: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*table, strict=True)]
-
-
-def _first_two(row: r.Row) -> tuple[Any, ...]:
-    return row[:2]
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _as_is(value: Any) -> Any:
     return value
+
+
+_VALUES = Values(moment=_as_is, flag=_as_is)

@@ -57,7 +57,7 @@ def detail_shape(detail: SessionDetail, *, running: bool) -> Shape:
         "last_active_at": moment(session.last_active_at),
         **_time("page_started_at", min((record.started_at for record in shown), default=None)),
         **_time("page_ended_at", _latest(record.ended_at for record in shown)),
-        "token_usage_summary": {**_tokens(session.tokens), "metadata": _sum(detail.token_metadata)},
+        "token_usage_summary": {**_tokens(session.tokens), "metadata": sum_counts(detail.token_metadata)},
         "thread_count": session.threads,
         "threads": threads,
         **({"running": session.running} if running else {}),
@@ -231,10 +231,10 @@ def _token_sum(records: Sequence[Record]) -> Shape:
         sum(usage.cache_read_input_tokens for usage in usages),
         sum(usage.cache_write_input_tokens for usage in usages),
     )
-    return {**_tokens(tokens), "metadata": _sum(usage.metadata for usage in usages)}
+    return {**_tokens(tokens), "metadata": sum_counts(usage.metadata for usage in usages)}
 
 
-def _sum(documents: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
+def sum_counts(documents: Iterable[Mapping[str, Any]]) -> Mapping[str, int]:
     """Add up whole numbers by name; names of nested objects are joined with dots."""
     total: Counter[str] = Counter()
     for document in documents:

@@ -1,8 +1,9 @@
 """Records in the store, as the gateway would have put them there."""
 
+from dataclasses import replace
 from typing import Any
 
-from coderai.records import Ended, Fact, Interception
+from coderai.records import Ended, Ending, ErrorType, Fact, Interception
 from coderai.store.engine import Store
 from tests.store.building import begun, ended, interception, usage
 
@@ -25,3 +26,11 @@ async def start(store: Store, user_id: str, minute: float = 0, **fields: Any) ->
 def end(it: Interception, *facts: Fact) -> Ended:
     """Its end; with some tokens if no facts are given."""
     return ended(it, *(facts or (usage(),)))
+
+
+def failed(it: Interception) -> Ended:
+    """Its end by an overloaded provider."""
+    whole = ended(it, ending=Ending.UPSTREAM_ERROR)
+    return replace(
+        whole, end=replace(whole.end, error_type=ErrorType.OVERLOADED, error_message="try later", http_status=529)
+    )

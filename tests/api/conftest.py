@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from coderai.access.tokens import digest, generate
 from coderai.api.app import Services, add_routes
@@ -50,15 +51,18 @@ class Api:
     ids: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
 
-    async def ask(self, method: str, path: str, who: str | None = "olga", **options: Any) -> Answer:
+    async def ask(self, method: str, path: str | URL, who: str | None = "olga", **options: Any) -> Answer:
         """*path* below ``/api/v2``, or absolute."""
         headers = {"Coder-Session-Token": self.tokens[who]} if who else {}
         headers |= options.pop("headers", {})
-        url = self.url + (path if path.startswith("/") else f"/api/v2/{path}")
+        url = URL(self.url).join(path) if isinstance(path, URL) else self._url(path)
         async with self.http.request(method, url, headers=headers, **options) as response:
             text = await response.text()
             is_json = response.content_type == "application/json" and text
             return Answer(response.status, await response.json() if is_json else None, response.headers, text)
+
+    def _url(self, path: str) -> str:
+        return self.url + (path if path.startswith("/") else f"/api/v2/{path}")
 
     async def get(self, path: str, who: str | None = "olga", **parameters: str) -> Answer:
         return await self.ask("GET", path, who, params=parameters)

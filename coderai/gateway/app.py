@@ -41,7 +41,7 @@ class DataPlane:
         self.stopping = False
         """Set when the server is about to leave: new requests on kept-alive connections are refused."""
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request; every refusal has the error form of the requested route."""
         target, _, query = request.raw_path.partition("?")
         path = target.split("/", 4)[4] if target.count("/") >= 4 else ""
@@ -58,7 +58,7 @@ class DataPlane:
             return refuse(form, 504, f"{name}: no answer in time")
 
     async def _serve(
-        self, request: web.Request, instance: Instance | None, path: str, query: str, form: Form
+        self, request: web.BaseRequest, instance: Instance | None, path: str, query: str, form: Form
     ) -> web.StreamResponse:
         if request.method == "HEAD" and instance is not None:
             return web.Response()  # pre-connect probes of Claude Code, without a token
@@ -85,7 +85,7 @@ class DataPlane:
             return refuse(form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"})
         return await self._exchanges.handle(admitted, WIRES[route.api])
 
-    def _unknown(self, request: web.Request, instance: Instance | None, path: str, form: Form) -> web.Response:
+    def _unknown(self, request: web.BaseRequest, instance: Instance | None, path: str, form: Form) -> web.Response:
         whole = request.raw_path.partition("?")[0].split("/", 4)
         text = f"route not supported: {request.method} /{whole[4] if len(whole) > 4 else ''}"
         if instance is not None and instance.state == "error":
@@ -95,5 +95,5 @@ class DataPlane:
         return refuse(form, 404, text)
 
 
-def _wants_websocket(request: web.Request) -> bool:
+def _wants_websocket(request: web.BaseRequest) -> bool:
     return request.method == "GET" and request.headers.get("Upgrade", "").strip().lower() == "websocket"

@@ -59,12 +59,16 @@ class Connection(asyncio.Protocol):
         if len(body) >= 1 << 16:
             self._transport.write(body)
 
-    async def head(self) -> CIMultiDictProxy[str]:
-        """Return the answer's headers once they came; ``status`` is then set. Raises Died."""
+    async def head(self) -> None:
+        """Return when the head of the answer came: ``status`` and ``headers`` are then set. Raises Died."""
         while not self._head_done:
             if self._trouble is not None:
                 raise Died(self._trouble)
             await self._wait()
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The headers of the answer."""
         return CIMultiDictProxy(self._headers)
 
     async def read(self) -> bytes:

@@ -5,8 +5,8 @@ module gets.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
@@ -75,25 +75,38 @@ class Upstream:
             proxy = self._proxy_for("https" if target.origin.tls else "http", target.origin.host)
             if proxy is not None:
                 return self._proxied(call, proxy, limit)
-        return self._direct(call, target, limit)
+        return _Sending(self._pool, call, target, limit)
 
-    @asynccontextmanager
-    async def _direct(self, call: Call, target: "_Target", limit: asyncio.Timeout) -> AsyncIterator[Answer]:
-        connection: Connection | None = None
+
+class _Sending:
+    """One direct call. A class, because a generator for each request is felt on the hot path."""
+
+    __slots__ = ("_call", "_connection", "_limit", "_pool", "_target")
+
+    def __init__(self, pool: Pool, call: Call, target: "_Target", limit: asyncio.Timeout) -> None:
+        self._pool = pool
+        self._call = call
+        self._target = target
+        self._limit = limit
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Answer:
         try:
-            async with limit:
-                connection = await self._begin(call, target)
-                headers = await connection.head()
-            call.body = b""
-            yield _Direct(connection, headers)
+            async with self._limit:
+                connection = await self._answered()
         except Died as error:
-            raise Unreachable(f"{target.origin} cannot be reached: {error}") from error
-        finally:
-            if connection is not None:
-                self._pool.give_back(target.origin, connection)
+            raise Unreachable(f"{self._target.origin} cannot be reached: {error}") from error
+        self._connection = connection
+        self._call.body = b""
+        return _Direct(connection)
 
-    async def _begin(self, call: Call, target: "_Target") -> Connection:
+    async def __aexit__(self, *_error: object) -> None:
+        if self._connection is not None:
+            self._pool.give_back(self._target.origin, self._connection)
+
+    async def _answered(self) -> Connection:
         """Return a connection on which the head of the answer has come."""
+        call, target = self._call, self._target
         head = _head(call, target)
         for attempt in range(1, ATTEMPTS + 1):
             warm = self._pool.idle(target.origin) if attempt == 1 else None
@@ -113,10 +126,10 @@ class Upstream:
 
 
 class _Direct:
-    def __init__(self, connection: Connection, headers: CIMultiDictProxy[str]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.status = connection.status
-        self.headers = headers
-        encoding = headers.get("Content-Encoding", "identity").strip().lower()
+        self.headers = connection.headers
+        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         body = connection if encoding == "identity" else Decoded(connection, encoding)
         self.read = body.read
         self.at_end = body.at_end

@@ -80,6 +80,8 @@ def _tool_result(content: Any) -> str | None:
 
 
 def _user_id(metadata: Raw) -> str | None:
+    if not metadata:
+        return None
     try:
         return word(value(metadata), "user_id") or None
     except UNREADABLE:

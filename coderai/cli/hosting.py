@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Protocol
 
 from coderai.errors import CoderaiError
@@ -33,9 +33,9 @@ def hosting(opening: Opening) -> Iterator[socket.socket]:
     ready: Ready = Future()
     over: Future[None] = Future()
     thread = threading.Thread(target=_run, args=(opening, theirs, ready, over), name="local API")
-    thread.start()
     try:
         try:
+            thread.start()
             loop, leave = ready.result()
         except BaseException:
             ready.add_done_callback(_send_away)  # Ctrl-C came before it was ready
@@ -47,7 +47,8 @@ def hosting(opening: Opening) -> Iterator[socket.socket]:
             if not over.done():
                 loop.call_soon_threadsafe(leave.set)
     finally:
-        thread.join()
+        with suppress(RuntimeError):  # Ctrl-C came before it had started
+            thread.join()
         ours.close()
         theirs.close()
     over.result()

@@ -102,10 +102,18 @@ def test_json_on_a_terminal_is_indented_and_harmless(api, tmp_path):
 
 
 def answering(tmp_path, api, arguments, answers):
-    """Run a command that asks on a terminal; give what it printed and its exit code."""
+    """Run a command that asks on a terminal; give its exit code and what it printed.
+
+    In a session of its own: a password is asked for on the controlling terminal, and that is not the developer's.
+    """
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*COMMAND, "--url", api.url, *arguments], env=environment(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs
+        [*COMMAND, "--url", api.url, *arguments],
+        env=environment(tmp_path),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
     shown = b""
@@ -124,10 +132,10 @@ def answering(tmp_path, api, arguments, answers):
 def test_what_is_missing_is_asked_for(api, tmp_path):
     api.put("POST /api/v2/users", {"id": "1", "username": "alice"}, 201)
     questions = [
-        (b"Username", b"alice"),
-        (b"E-mail", b"a@example.com"),
-        (b"Password", b"correct horse"),
-        (b"Repeat", b"correct horse"),
+        (b"Username: ", b"alice"),
+        (b"E-mail: ", b"a@example.com"),
+        (b"Password: ", b"correct horse"),
+        (b"Repeat for confirmation: ", b"correct horse"),
     ]
     code, shown = answering(tmp_path, api, ["users", "create"], questions)
     assert code == 0
@@ -139,7 +147,7 @@ def test_what_is_missing_is_asked_for(api, tmp_path):
 
 def test_a_no_removes_nothing(api, tmp_path):
     api.put("GET /api/v2/users/me/keys/tokens", [{"id": "A", "token_name": "x", "username": "u"}])
-    code, shown = answering(tmp_path, api, ["tokens", "remove", "x"], [(b"Remove token x (A) of u?", b"n")])
+    code, shown = answering(tmp_path, api, ["tokens", "remove", "x"], [(b"Remove token x (A) of u? [y/N]: ", b"n")])
     assert code == 1
     assert "aborted" in shown
     assert api.last.method == "GET"

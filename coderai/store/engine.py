@@ -183,4 +183,6 @@ def _postgres_engine(dsn: str) -> AsyncEngine:
     async def connect(*_arguments: object, **_options: object) -> Any:
         return await asyncpg.connect(dsn, timeout=10, server_settings=watching.POSTGRES_SETTINGS)
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, pool_size=_READERS, max_overflow=0)
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, pool_size=_READERS, max_overflow=0, pool_pre_ping=True
+    )

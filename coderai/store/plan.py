@@ -61,6 +61,10 @@ class Plan:
         """Interceptions whose state must be known, in key order."""
         return sorted({item.interception.id for item in self._batch if isinstance(item, Ended)})
 
+    def all_ids(self) -> list[str]:
+        """Every interception of the batch, in key order."""
+        return sorted({item.interception.id for item in self._batch})
+
     def wanted_callers(self, states: Mapping[str, State]) -> list[tuple[str, str]]:
         """(call id, initiator) of the tool results that starts bring and that are not known to belong to anybody."""
         return sorted(

@@ -63,7 +63,13 @@ def translated_asyncpg() -> Iterator[None]:
         UnicodeError,
     ) as error:
         raise Indigestible(str(error)) from error
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+        TimeoutError,
+    ) as error:
         raise unavailable(error) from error
 
 

@@ -31,6 +31,13 @@ from coderai.store.watching import POSTGRES_SETTINGS
 log = logging.getLogger(__name__)
 
 _STATEMENT_SECONDS = 10.0
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a rollback on a connection that is going away
+    OSError,
+)
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -157,7 +164,9 @@ class PostgresRecords:
                     return await self._transaction(batch, known)
                 except _AGAIN:
                     await asyncio.sleep(0)  # the one that won the deadlock goes first
-                except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                except TimeoutError:
+                    raise  # the database is slow or locked: asking again at once would not help
+                except _LOST:
                     # Perhaps only the answer to COMMIT was lost. One new try: the caller has a back-off of its own.
                     lost += 1
                     if lost > 1:

@@ -6,18 +6,23 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from coderai.errors import StoreError
-from coderai.records import Begun, Ended, Interception, Link, Thought, ToolCall, Usage
+from coderai.records import Link
 from coderai.store import record_rows as r
 from coderai.store import writer as w
-from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT, SessionKey
+from coderai.store.plan import Caller, Plan, State, Values
+from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT
 from coderai.store.trouble import Indigestible, translated_sqlite
 from coderai.store.types import to_micros
 
@@ -34,10 +39,11 @@ _SETTINGS = (
 )
 
 
-def _insert(table: str, columns: Sequence[str], conflict: str = "ON CONFLICT DO NOTHING") -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) {conflict}"
+def _insert(table: str, columns: Sequence[str], conflict: str = "ON CONFLICT DO NOTHING") -> tuple[str, str]:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ", f" {conflict}"
 
 
+# Texts before and after the rows of values.
 _BEGIN = _insert("aibridge_interceptions", r.INTERCEPTION_COLUMNS)
 _PROMPT = _insert("aibridge_user_prompts", r.PROMPT_COLUMNS)
 _USAGE = _insert("aibridge_token_usages", r.USAGE_COLUMNS)
@@ -45,38 +51,65 @@ _TOOL = _insert("aibridge_tool_usages", r.TOOL_COLUMNS)
 _THOUGHT = _insert("aibridge_model_thoughts", r.THOUGHT_COLUMNS)
 _SESSION = _insert("sessions", r.SESSION_COLUMNS, MERGE_SESSION)
 _FACET = _insert("session_facets", r.FACET_COLUMNS, MERGE_FACET)
-_STATE = (
-    "SELECT session_id, thread_parent_id, thread_root_id, ended_at, ending FROM aibridge_interceptions WHERE id = ?"
-)
 _END = (
-    "UPDATE aibridge_interceptions SET ended_at = ?, ending = ?, http_status = ?, error_type = ?, error_message = ?,"
-    " first_byte_at = ?, credential_hint = coalesce(?, credential_hint) WHERE id = ?"
+    f"WITH u ({', '.join(r.END_COLUMNS)}) AS (VALUES ",
+    ") UPDATE aibridge_interceptions AS i SET ended_at = u.ended_at, ending = u.ending, http_status = u.http_status,"
+    " error_type = u.error_type, error_message = u.error_message, first_byte_at = u.first_byte_at,"
+    " credential_hint = coalesce(u.credential_hint, i.credential_hint) FROM u WHERE i.id = u.id",
 )
-_PROMPT_ANSWERED = "UPDATE aibridge_user_prompts SET provider_response_id = ? WHERE interception_id = ?"
+_PROMPT_ANSWERED = (
+    "WITH u (id, response_id) AS (VALUES ",
+    ") UPDATE aibridge_user_prompts AS p SET provider_response_id = u.response_id FROM u"
+    " WHERE p.interception_id = u.id",
+)
+
+# Questions about many things: a JSON array goes in, and all answers come back as one row with a JSON array.
+_STATES = (
+    "SELECT json_group_array(json_array("
+    " id, session_id, thread_parent_id, thread_root_id, ended_at, ending))"
+    " FROM aibridge_interceptions WHERE id IN (SELECT value FROM json_each(?))"
+)
 _CALLERS = (
-    "SELECT i.id, i.thread_root_id, i.client_session_id FROM aibridge_tool_usages t"
-    " JOIN aibridge_interceptions i ON i.id = t.interception_id"
-    " WHERE t.provider_tool_call_id = ? AND t.initiator_id = ? AND t.interception_id <> ?"
-    " ORDER BY t.interception_id DESC LIMIT 100"
+    "SELECT json_group_array(json_array(k.call_id, k.initiator_id, i.id, i.thread_root_id, i.client_session_id))"
+    " FROM (SELECT json_extract(value, '$[0]') AS call_id, json_extract(value, '$[1]') AS initiator_id"
+    "  FROM json_each(?)) AS k"
+    " CROSS JOIN aibridge_interceptions AS i ON i.id IN (SELECT t.interception_id FROM aibridge_tool_usages AS t"
+    "  WHERE t.provider_tool_call_id = k.call_id AND t.initiator_id = k.initiator_id"
+    "  ORDER BY t.interception_id DESC LIMIT 100)"
 )
-_ROOT_COUNTED = (
-    "SELECT 1 FROM aibridge_interceptions WHERE id = ? AND session_id = ? AND initiator_id = ? AND ended_at IS NOT NULL"
+# Threads that other ended interceptions of the session have counted already. The plus signs keep SQLite from looking
+# through the whole session instead of the few members of the thread.
+_COUNTED = (
+    "SELECT json_group_array(json_array(k.root, k.session_id, k.initiator_id))"
+    " FROM (SELECT json_extract(value, '$[0]') AS root, json_extract(value, '$[1]') AS session_id,"
+    "  json_extract(value, '$[2]') AS initiator_id FROM json_each(?)) AS k"
+    " WHERE EXISTS (SELECT 1 FROM aibridge_interceptions AS i WHERE i.id = k.root AND i.session_id = k.session_id"
+    "  AND i.initiator_id = k.initiator_id AND i.ended_at IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM aibridge_interceptions AS i WHERE i.thread_root_id = k.root"
+    "  AND +i.session_id = k.session_id AND +i.initiator_id = k.initiator_id AND i.ended_at IS NOT NULL)"
 )
-_FOLLOWER_COUNTED = (
-    "SELECT 1 FROM aibridge_interceptions WHERE thread_root_id = ? AND session_id = ? AND initiator_id = ?"
-    " AND ended_at IS NOT NULL LIMIT 1"
-)
+
+_MOST_ROWS = 128
+_SWITCH_SECONDS = 0.0005
+_VALUES = Values(moment=to_micros, flag=int)
 
 
 @asynccontextmanager
 async def open_records(path: Path, process_id: str, pragmas: Sequence[str]) -> AsyncIterator["SqliteRecords"]:
     """Run the writer's thread for as long as the context lasts. Raises StoreUnavailable."""
     records = SqliteRecords(path, process_id, pragmas)
-    await records.start()
+    # The thread gives the interpreter away in every call of SQLite. A busy event loop would give it back only after
+    # the switch interval, by default 5 ms: measured with two cores, a commit then took seconds.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval, _SWITCH_SECONDS))
     try:
-        yield records
+        await records.start()
+        try:
+            yield records
+        finally:
+            await records.stop()
     finally:
-        await records.stop()
+        sys.setswitchinterval(interval)
 
 
 class SqliteRecords:
@@ -136,7 +169,7 @@ class SqliteRecords:
 
     def _open(self) -> None:
         with translated_sqlite():
-            connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=64)
+            connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256)
             for pragma in (*self._pragmas, *_SETTINGS):
                 connection.execute(pragma)
         self._transaction = _Transaction(connection, self.process_id)
@@ -177,86 +210,77 @@ class _Transaction:
     def run(self, batch: Sequence[w.Item], known: Mapping[str, Link]) -> list[Link]:
         """Store *batch* in one transaction. Raises StoreUnavailable or Indigestible, then nothing was stored."""
         with translated_sqlite():
-            self._execute("BEGIN IMMEDIATE")
             try:
-                links = self._store(batch, known)
-                self._execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._execute("ROLLBACK")
-                raise
-            return links
+                return self._run(Plan(batch, known, self._process_id, _VALUES))
+            except _Repeated:
+                return self._run(Plan(batch, known, self._process_id, _VALUES), repeated=True)
 
-    def _store(self, batch: Sequence[w.Item], known: Mapping[str, Link]) -> list[Link]:
-        roll_up = w.RollUp()
-        assumed: set[SessionKey] = set()  # ended by another process; the end that comes now replaces that
-        links = [
-            self._begin(item, known) if isinstance(item, Begun) else self._end(item, known, roll_up, assumed)
-            for item in batch
-        ]
-        for session in roll_up.sessions():
-            if session.key not in assumed:
-                self._execute(_SESSION, w.session_row(session, to_micros))
-        for facet in roll_up.facets():
-            if facet.key[:2] not in assumed:
-                self._execute(_FACET, w.facet_row(facet, to_micros))
-        for session_id, initiator_id in sorted(assumed):
-            for statement in RECOUNT:
-                self._execute(statement, {"session_id": session_id, "initiator_id": initiator_id})
+    def _run(self, plan: Plan, *, repeated: bool = False) -> list[Link]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            links = self._store(plan, repeated=repeated)
+            self._execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK")
+            raise
         return links
 
-    def _begin(self, begun: Begun, known: Mapping[str, Link]) -> Link:
-        it = begun.interception
-        link = known.get(it.id) or self._link(it)
-        inserted = self._execute(_BEGIN, r.interception_row(it, link, self._process_id, to_micros, int)).rowcount
-        if begun.prompt_id and it.prompt is not None:
-            self._execute(_PROMPT, r.prompt_row(it, begun.prompt_id, to_micros))
-        if not inserted:  # a repetition
-            _, parent, root, _, _ = self._execute(_STATE, (it.id,)).fetchone()
-            return Link(parent, root)
-        return link
+    def _store(self, plan: Plan, *, repeated: bool = False) -> list[Link]:
+        asked = plan.all_ids() if repeated else plan.ended_ids()
+        states = {row[0]: State(*row) for row in self._ask(_STATES, asked)}
+        if wanted := plan.wanted_callers(states):
+            for call_id, initiator_id, *caller in sorted(self._ask(_CALLERS, wanted), key=_by_caller, reverse=True):
+                plan.found_caller(call_id, initiator_id, Caller(*caller))
+        plan.place(states)
+        starts = plan.starts
+        if self._put(_BEGIN, [starts[key] for key in sorted(starts)]) < len(starts):
+            raise _Repeated
+        self._put(_PROMPT, plan.prompts())
+        if plan.ending_ids():
+            self._finish(plan)
+        return plan.links()
 
-    def _link(self, it: Interception) -> Link:
-        if not it.tool_result_id:
-            return Link()
-        session = r.client_session(it)
-        for caller, root, its in self._execute(_CALLERS, (r.call_key(it.tool_result_id), it.initiator_id, it.id)):
-            if session is None or its is None or session == its:
-                return r.linked(caller, root)
-        return Link()
+    def _finish(self, plan: Plan) -> None:
+        threads = plan.threads()
+        counted = {tuple(row) for row in self._ask(_COUNTED, threads)}
+        self._put(_END, plan.ends())
+        self._put(_PROMPT_ANSWERED, plan.answered())
+        for table, children in zip((_USAGE, _TOOL, _THOUGHT), plan.children(), strict=True):
+            self._put(table, children)
+        sessions, facets = plan.roll_up([thread for thread in threads if thread not in counted])
+        self._put(_SESSION, sessions)
+        self._put(_FACET, facets)
+        for session_id, initiator_id in plan.to_recount():
+            for statement in RECOUNT:
+                self._execute(statement, {"session_id": session_id, "initiator_id": initiator_id})
 
-    def _end(self, ended: Ended, known: Mapping[str, Link], roll_up: w.RollUp, assumed: set[SessionKey]) -> Link:
-        it = ended.interception
-        state = self._execute(_STATE, (it.id,)).fetchone()
-        if state is None:  # purged while it ran
-            self._begin(Begun(it, "" if it.prompt is None else it.id), known)
-            state = self._execute(_STATE, (it.id,)).fetchone()
-        session_id, parent, root, ended_at, ending = state
-        if w.may_be_replaced(ended_at, ending, ended.end.ending):
-            if ended_at is not None:
-                assumed.add((session_id, it.initiator_id))
-            new_thread = not self._thread_counted(it, root, session_id)
-            self._execute(_END, r.end_row(ended, to_micros))
-            self._children(ended)
-            roll_up.add(ended, session_id, new_thread=new_thread)
-        return Link(parent, root)
+    def _ask(self, question: str, about: Sequence[Any]) -> list[Any]:
+        if not about:
+            return []
+        (answer,) = self._execute(question, (msgspec.json.encode(about).decode(),)).fetchone()
+        return msgspec.json.decode(answer, type=list[Any])
 
-    def _thread_counted(self, it: Interception, root: str | None, session_id: str) -> bool:
-        """Whether another ended interception of the session belongs to the same thread."""
-        mine = (root or it.id, session_id, it.initiator_id)
-        if root and self._execute(_ROOT_COUNTED, mine).fetchone():
-            return True
-        return bool(self._execute(_FOLLOWER_COUNTED, mine).fetchone())
+    def _put(self, statement: tuple[str, str], rows: Sequence[r.Row]) -> int:
+        """Execute *statement* for *rows*; return how many rows of the table it touched.
 
-    def _children(self, ended: Ended) -> None:
-        it = ended.interception
-        if it.prompt is not None and (response_id := ended.end.answer.response_id):
-            self._execute(_PROMPT_ANSWERED, (r.clean(response_id), it.id))
-        for stamped in ended.facts:
-            match stamped.fact:
-                case Usage() as usage:
-                    self._execute(_USAGE, r.usage_row(it, stamped, usage, to_micros))
-                case ToolCall() as call:
-                    self._execute(_TOOL, r.tool_row(it, stamped, call, to_micros))
-                case Thought() as thought:
-                    self._execute(_THOUGHT, r.thought_row(it, stamped, thought, to_micros))
+        Many rows go in one step: with each step the thread gives the interpreter away, and a busy event loop keeps
+        it for milliseconds. Powers of two keep the number of different statements small.
+        """
+        touched, start = 0, 0
+        before, after = statement
+        while left := len(rows) - start:
+            size = min(1 << (left.bit_length() - 1), _MOST_ROWS)
+            marks = f"({', '.join('?' * len(rows[0]))})"
+            text = before + ", ".join([marks] * size) + after
+            touched += self._execute(text, tuple(chain.from_iterable(rows[start : start + size]))).rowcount
+            start += size
+        return touched
+
+
+class _Repeated(Exception):
+    """A start of the batch is in the table already."""
+
+
+def _by_caller(row: Sequence[str]) -> str:
+    return row[2]

@@ -1,5 +1,6 @@
 """Opening, creating, migrating and refusing databases."""
 
+import asyncio
 import sqlite3
 import stat
 import subprocess
@@ -27,8 +28,14 @@ async def test_a_new_database_gets_an_identity_that_stays(empty_database_url: st
 
 
 async def test_two_that_create_the_same_database_at_once_agree(empty_database_url: str) -> None:
-    async with open_store(empty_database_url) as one, open_store(empty_database_url) as other:
-        assert one.deployment_id == other.deployment_id
+    async with asyncio.TaskGroup() as tasks:
+        both = [tasks.create_task(identity(empty_database_url)) for _ in range(2)]
+    assert both[0].result() == both[1].result()
+
+
+async def identity(url: str) -> str:
+    async with open_store(url) as store:
+        return store.deployment_id
 
 
 async def test_migrations_lead_to_the_schema(store: Store, postgres_or_file: str) -> None:

@@ -1,14 +1,16 @@
 """What a batch leaves in the tables, on both databases."""
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from coderai.errors import StoreError, StoreUnavailable
 from coderai.records import Ending, Link, Thought, ToolCall, Usage
 from coderai.store import schema
-from coderai.store.engine import Store
+from coderai.store.engine import Store, open_store
 from tests.store.building import NOON, begun, call, ended, interception, thought, usage
 from tests.store.looking import interception as row_of
 from tests.store.looking import only, recounted, roll_up, rows
@@ -207,3 +209,19 @@ async def test_a_real_end_replaces_an_assumed_one(store: Store) -> None:
     before = await roll_up(store)
     await store.records.commit([ended(it, usage(3)), ended(it, ending=Ending.INTERRUPTED)])
     assert await roll_up(store) == before == await recounted(store)
+
+
+async def test_more_rows_than_one_statement_takes(store: Store) -> None:
+    its = [interception(n, prompt="hello", client_session_id=f"s{n % 7}") for n in range(300)]
+    await store.records.commit([begun(it) for it in its])
+    await store.records.commit([ended(it, usage(), usage(2), call("c"), thought()) for it in its])
+    assert len(await rows(store, schema.token_usages)) == 600
+    assert sum(row["interceptions"] for row in await rows(store, schema.sessions)) == 300
+    assert await roll_up(store) == await recounted(store)
+
+
+async def test_a_busy_event_loop_gives_the_writer_its_turn(tmp_path: Path) -> None:
+    before = sys.getswitchinterval()
+    async with open_store(f"sqlite:///{tmp_path}/c.db"):
+        assert sys.getswitchinterval() < 0.001
+    assert sys.getswitchinterval() == before

@@ -105,6 +105,9 @@ class Lookup:
             found = await threads.list(ThreadPage(page.limit, places.get("after_id"), places.get("before_id")))
             if visible_to not in (None, session.initiator.id):
                 found = [thread for thread in found if all(_for(record, visible_to) for record in thread.records)]
+            if len(found) < page.limit and not places:  # the page is all there is
+                usages = [usage for thread in found for record in thread.records for usage in record.usages]
+                return SessionDetail(session, found, [usage.metadata for usage in usages])
             return SessionDetail(session, found, await threads.token_metadata())
 
     async def interceptions(self, caller: Caller, asked: Filter, page: Paging) -> tuple[Sequence[Record], Count]:

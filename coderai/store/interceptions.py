@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.errors import NotFound
-from coderai.store.matching import Count, RecordFilter, find_interceptions, interception_conditions
+from coderai.store.matching import Count, RecordFilter, find_interceptions, interception_conditions, unindexed
 from coderai.store.rows import AnyRow
 from coderai.store.schema import interceptions, model_thoughts, token_usages, tool_usages, user_prompts
 from coderai.store.types import Key, Moment
@@ -136,13 +136,15 @@ class Interceptions:
 
     async def list(self, wanted: RecordFilter, page: RecordPage, *, running: bool) -> tuple[Sequence[Record], Count]:
         """Return a page, latest start first, and how many match in all; *running* ones only when asked for."""
-        count, conditions = await find_interceptions(self._db, wanted)
-        rows = await self._rows(conditions, page)
+        found = await find_interceptions(self._db, wanted)
+        count = found.count
+        rows = await self._rows(found.conditions, page, few=found.few)
         if running:
-            in_flight = [_column.ended_at.is_(None), *interception_conditions(wanted)]
-            alive = await self._rows(in_flight, RecordPage(page.limit + page.offset, 0, page.after))
+            in_flight = [_column.ended_at.is_(None), *interception_conditions(wanted, by_session=True)]
+            ahead = RecordPage(page.limit + page.offset, 0, page.after)
+            alive = await self._rows(in_flight, ahead, few=True)
             if alive:
-                rows = await self._rows(conditions, RecordPage(page.limit + page.offset, 0, page.after))
+                rows = await self._rows(found.conditions, ahead, few=found.few)
                 both = sorted([*rows, *alive], key=lambda row: (row.started_at, row.id), reverse=True)
                 rows = both[page.offset : page.offset + page.limit]
                 count = Count.of(count.value + len(alive) + int(count.capped))
@@ -151,7 +153,7 @@ class Interceptions:
     async def get(self, interception_id: str, visible_to: str | None) -> Record:
         """Return one, running or ended. Raises NotFound."""
         conditions = [_column.id == interception_id, *interception_conditions(RecordFilter(visible_to=visible_to))]
-        rows = await self._rows(conditions, RecordPage(1))
+        rows = await self._rows(conditions, RecordPage(1), few=True)
         if not rows:
             raise NotFound("interception", interception_id)
         return (await self.filled(rows))[0]
@@ -188,12 +190,15 @@ class Interceptions:
             for row in rows
         ]
 
-    async def _rows(self, conditions: Sequence[ColumnElement[bool]], page: RecordPage) -> Sequence[AnyRow]:
+    async def _rows(
+        self, conditions: Sequence[ColumnElement[bool]], page: RecordPage, *, few: bool
+    ) -> Sequence[AnyRow]:
+        started = unindexed(_column.started_at) if few else _column.started_at
         query = select(interceptions).where(*conditions)
         if page.after is not None:
             after = tuple_(literal(page.after[0], Moment), literal(page.after[1], Key))
-            query = query.where(tuple_(_column.started_at, _column.id) < after)
-        query = query.order_by(_column.started_at.desc(), _column.id.desc()).limit(page.limit).offset(page.offset)
+            query = query.where(tuple_(started, _column.id) < after)
+        query = query.order_by(started.desc(), _column.id.desc()).limit(page.limit).offset(page.offset)
         return (await self._db.execute(query)).all()
 
     async def _children(self, table: Table, kind: Any, ids: Sequence[str]) -> Mapping[str, Sequence[Any]]:

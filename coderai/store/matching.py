@@ -8,7 +8,7 @@ match. The count, which a list needs anyway and which stops at ``MOST``, tells w
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import and_, exists, func, literal_column, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,9 +20,10 @@ from coderai.store.schema import interceptions, session_facets, sessions
 MOST: Final = 10_000
 """Lists do not count further."""
 _FEW_SESSIONS: Final = 2_000
-_FEW_FACETS: Final = 5_000
+_FEW_FACETS: Final = 50_000
 
 Condition = ColumnElement[bool]
+_T = TypeVar("_T")
 _TEXTS: Final = ("provider", "provider_name", "model", "client")
 _facet = session_facets.c
 
@@ -87,6 +88,11 @@ async def find_sessions(db: AsyncConnection, wanted: RecordFilter) -> Matches:
 def walking(wanted: RecordFilter) -> list[Condition]:
     """Return all conditions as conditions on ``sessions``."""
     conditions = session_conditions(wanted)
+    # Necessary, not sufficient, and quickly judged.
+    if wanted.started_before is not None:
+        conditions.append(sessions.c.started_at <= wanted.started_before)
+    if wanted.started_after is not None:
+        conditions.append(sessions.c.ended_at >= wanted.started_after)
     if facets := _facet_conditions(wanted):
         mine = and_(_facet.session_id == sessions.c.id, _facet.initiator_id == sessions.c.initiator_id)
         conditions.append(exists(select(1).where(mine, *facets)))
@@ -126,8 +132,12 @@ def _visible_session(user_id: str) -> Condition:
 
 async def driven_keys(db: AsyncConnection, wanted: RecordFilter) -> AnySelect:
     """Return the query for the keys of all sessions with a matching facet, driven by the narrowest condition."""
-    conditions = [*_facet_conditions(wanted, plain=await _narrowest(db, wanted)), *_facet_owner(wanted)]
-    return select(_facet.session_id, _facet.initiator_id).where(*conditions).distinct()
+    narrowest = await _narrowest(db, wanted)
+    conditions = [*_facet_conditions(wanted, plain=narrowest), *_facet_owner(wanted)]
+    session_id: ColumnElement[str] = _facet.session_id
+    if narrowest == "time":  # or SQLite would go through all facets in the order of the distinct columns
+        session_id = unindexed(session_id).label("session_id")
+    return select(session_id, _facet.initiator_id).where(*conditions).distinct()
 
 
 async def _narrowest(db: AsyncConnection, wanted: RecordFilter) -> str:
@@ -166,10 +176,15 @@ def _facet_conditions(wanted: RecordFilter, plain: str | None = None) -> list[Co
     for name in _TEXTS:
         if value := getattr(wanted, name):
             column: ColumnElement[str] = _facet[name]
-            conditions.append((column if plain in (None, name) else column.concat("")) == value)
+            conditions.append((column if plain in (None, name) else unindexed(column)) == value)
     if wanted.on_behalf_of:  # said twice for the partial index
         conditions += [_facet.on_behalf_of != literal_column("''"), _facet.on_behalf_of.in_(wanted.on_behalf_of)]
     return conditions
+
+
+def unindexed(column: ColumnElement[_T]) -> ColumnElement[_T]:
+    """Return the same value in a form that no index serves: SQLite without statistics guesses badly."""
+    return func.coalesce(column, column, type_=column.type)
 
 
 def _facet_owner(wanted: RecordFilter) -> list[Condition]:
@@ -189,41 +204,59 @@ def _window(wanted: RecordFilter) -> list[Condition]:
     if wanted.started_after is not None:
         conditions.append(_facet.last_at >= wanted.started_after)
     if wanted.started_before is not None:
-        conditions.append(_facet.first_at <= wanted.started_before)
+        first_at = _facet.first_at if wanted.started_after is None else unindexed(_facet.first_at)
+        conditions.append(first_at <= wanted.started_before)  # the other end of the window has the better index
     return conditions
 
 
-def interception_conditions(wanted: RecordFilter) -> list[Condition]:
-    """Return what one interception must fulfil, running ones included."""
+def interception_conditions(wanted: RecordFilter, *, by_session: bool = False) -> list[Condition]:
+    """Return what one interception must fulfil, running ones included.
+
+    With *by_session* the time is not to be found by its index: keys of sessions are given as well.
+    """
     column = interceptions.c
     conditions: list[Condition] = [column[name] == value for name in _TEXTS if (value := getattr(wanted, name))]
     if wanted.session_id:
         conditions.append(column.session_id == wanted.session_id)
     if wanted.initiator_id:
-        conditions.append(column.initiator_id == wanted.initiator_id)
+        conditions.append(
+            (unindexed(column.initiator_id) if by_session else column.initiator_id) == wanted.initiator_id
+        )
     if wanted.on_behalf_of:
         conditions.append(column.on_behalf_of.in_(wanted.on_behalf_of))
+    started = unindexed(column.started_at) if by_session else column.started_at
     if wanted.started_after is not None:
-        conditions.append(column.started_at >= wanted.started_after)
+        conditions.append(started >= wanted.started_after)
     if wanted.started_before is not None:
-        conditions.append(column.started_at <= wanted.started_before)
+        conditions.append(started <= wanted.started_before)
     if wanted.visible_to is not None:
         conditions.append(or_(column.initiator_id == wanted.visible_to, column.on_behalf_of == wanted.visible_to))
     return conditions
 
 
-async def find_interceptions(db: AsyncConnection, wanted: RecordFilter) -> tuple[Count, list[Condition]]:
-    """Count the ended interceptions that match, and return the conditions that find them the cheap way.
+@dataclass(frozen=True, slots=True)
+class RecordMatches:
+    """The ended interceptions that match a filter."""
+
+    count: Count
+    conditions: Sequence[Condition]
+    few: bool
+    """Fetch and sort them all instead of walking along the index of the starts."""
+
+
+async def find_interceptions(db: AsyncConnection, wanted: RecordFilter) -> RecordMatches:
+    """Count, and choose the way.
 
     Facets know their numbers, so only a time window, which may cut a facet in two, needs a look at the rows.
     """
     facets = [*_facet_conditions(wanted), *_facet_owner(wanted)]
     some = select(_facet.n).where(*facets).limit(MOST + 1).subquery()
     total = int((await db.execute(select(func.coalesce(func.sum(some.c.n), 0)))).scalar_one())
-    conditions = [interceptions.c.ended_at.is_not(None), *interception_conditions(wanted)]
-    if total <= MOST and facets:
+    few = total <= MOST and bool(facets)
+    conditions = [interceptions.c.ended_at.is_not(None), *interception_conditions(wanted, by_session=few)]
+    if few:
         keys = await driven_keys(db, wanted)
         conditions.append(tuple_(interceptions.c.session_id, interceptions.c.initiator_id).in_(keys))
     if wanted.started_after or wanted.started_before:
         total = await _counted(db, select(interceptions.c.id).where(*conditions), MOST)
-    return Count.of(total), conditions
+    return RecordMatches(Count.of(total), conditions, few)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from coderai.store.matching import RecordFilter, interception_conditions
+from coderai.store.matching import RecordFilter, interception_conditions, unindexed
 from coderai.store.rows import AnyRow
 from coderai.store.schema import interceptions, user_prompts
 from coderai.store.sessions import PROMPT_SHOWN, Session
@@ -25,8 +25,8 @@ async def running_sessions(db: AsyncConnection, wanted: RecordFilter) -> Mapping
     query = (
         select(interceptions, func.substr(user_prompts.c.prompt, 1, PROMPT_SHOWN).label("prompt"))
         .outerjoin(user_prompts, user_prompts.c.interception_id == _column.id)
-        .where(_column.ended_at.is_(None), *interception_conditions(wanted))
-        .order_by(_column.started_at.desc(), _column.id.desc())
+        .where(_column.ended_at.is_(None), *interception_conditions(wanted, by_session=True))
+        .order_by(unindexed(_column.started_at).desc(), _column.id.desc())
         .limit(_MOST)
     )
     grouped: dict[SessionKey, list[AnyRow]] = defaultdict(list)

@@ -218,7 +218,7 @@ Index("ix_facets_provider_name", _facet.provider_name, _facet.session_id, _facet
 Index("ix_facets_model", _facet.model, _facet.session_id, _facet.initiator_id)
 Index("ix_facets_client", _facet.client, _facet.session_id, _facet.initiator_id)
 Index("ix_facets_first", _facet.first_at)
-Index("ix_facets_last", _facet.last_at)
+Index("ix_facets_last", _facet.last_at, _facet.first_at)  # a window is judged without looking at the rows
 _only("ix_facets_on_behalf_of", _facet.on_behalf_of != "", _facet.on_behalf_of)
 
 # --- who and what may ----------------------------------------------------------------------------------------------

@@ -209,7 +209,7 @@ def upgrade() -> None:  # one statement per table and index of the first release
     )
     op.create_index("ix_facets_client", "session_facets", ["client", "session_id", "initiator_id"], unique=False)
     op.create_index("ix_facets_first", "session_facets", ["first_at"], unique=False)
-    op.create_index("ix_facets_last", "session_facets", ["last_at"], unique=False)
+    op.create_index("ix_facets_last", "session_facets", ["last_at", "first_at"], unique=False)
     op.create_index("ix_facets_model", "session_facets", ["model", "session_id", "initiator_id"], unique=False)
     op.create_index(
         "ix_facets_on_behalf_of",

@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.errors import NotFound
 from coderai.store.interceptions import Interceptions, Record
+from coderai.store.matching import unindexed
 from coderai.store.rows import AnyRow, AnySelect
 from coderai.store.schema import interceptions, token_usages
 from coderai.store.types import Key, Moment
@@ -52,7 +53,9 @@ class Threads:
 
     def __init__(self, db: AsyncConnection, session_id: str, initiator_id: str, *, running: bool = False) -> None:
         self._db = db
-        self._mine: list[ColumnElement[bool]] = [_column.session_id == session_id, _column.initiator_id == initiator_id]
+        # SQLite is to look for the session, not to go through all that the initiator ever did.
+        mine = unindexed(_column.initiator_id) == initiator_id
+        self._mine: list[ColumnElement[bool]] = [_column.session_id == session_id, mine]
         if not running:
             self._mine.append(_column.ended_at.is_not(None))
 

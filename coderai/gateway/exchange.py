@@ -245,9 +245,9 @@ def _call(admitted: Admitted, body: bytes, plain: bytes, edited: bytes) -> Call:
     """Return what goes upstream: the client's bytes as they came, or the edited ones without the old encoding."""
     instance, credential = admitted.instance, admitted.credential
     defaults = {"Content-Type": "application/json", **(instance.family.headers if instance.family else {})}
-    headers = to_upstream(admitted.request.headers, defaults)
-    headers[credential.header] = credential.value
+    headers = to_upstream(admitted.request.raw_headers, defaults)
+    headers.append((credential.header.encode(), credential.value.encode()))
     if edited is not plain:
-        headers.popall("Content-Encoding", None)
+        headers = [header for header in headers if header[0].lower() != b"content-encoding"]
         body = edited
     return Call("POST", instance.url(admitted.route.path, admitted.query), headers, body)

@@ -1,6 +1,7 @@
 """Which headers travel, in both directions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -60,26 +61,42 @@ _NOT_TO_CLIENT: Final = HOP_BY_HOP | {
 }
 
 
-def to_upstream(client: Mapping[str, str], defaults: Mapping[str, str]) -> CIMultiDict[str]:
+Headers = list[tuple[bytes, bytes]]
+"""Names and values as on the wire."""
+
+
+@lru_cache(maxsize=4096)
+def _travels(name: bytes) -> bool:
+    """Whether a header of that name goes upstream. Names repeat, so the answer is remembered."""
+    lowered = name.lower().decode("ascii", "replace")
+    return lowered not in _NOT_UPSTREAM and not lowered.startswith(_NOT_UPSTREAM_PREFIXES)
+
+
+def to_upstream(client: Iterable[tuple[bytes, bytes]], defaults: Mapping[str, str]) -> Headers:
     """Return the client's headers as a provider may see them, without any credential.
 
     Everything is forwarded but a list of exceptions, because providers keep adding headers that matter (betas, session
     and turn ids, account ids). *defaults* are set where the client sent nothing of that name.
     """
-    dropped = _NOT_UPSTREAM
-    connection = client.get("Connection")
-    if connection is not None and connection.lower() not in ("keep-alive", "close"):
-        dropped = dropped | {name.strip().lower() for name in connection.split(",")}
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in client.items():
-        lowered = name.lower()
-        if lowered not in dropped and not lowered.startswith(_NOT_UPSTREAM_PREFIXES):
-            headers.add(name, value)
-    for name, value in defaults.items():
-        headers.setdefault(name, value)
+    headers = [header for header in client if _travels(header[0])]
+    named = _named_by_connection(client)
+    if named:
+        headers = [(name, value) for name, value in headers if name.lower() not in named]
+    sent = {name.lower() for name, _ in headers}
+    headers += [
+        (name.encode(), value.encode()) for name, value in defaults.items() if name.lower().encode() not in sent
+    ]
     # Answers must be readable for the record; asking for plain bytes beats undoing a compression.
-    headers["Accept-Encoding"] = "identity"
+    headers.append((b"Accept-Encoding", b"identity"))
     return headers
+
+
+def _named_by_connection(client: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+    """Headers that the client declares to be for us alone."""
+    for name, value in client:
+        if name.lower() == b"connection":
+            return {each.strip().lower() for each in value.split(b",")}
+    return set()
 
 
 def to_client(upstream: CIMultiDictProxy[str]) -> CIMultiDict[str]:

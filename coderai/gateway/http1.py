@@ -18,6 +18,9 @@ HEAD_BYTES: Final = 1 << 18
 """An answer with more header bytes than this is refused."""
 
 
+_NONE: Final[CIMultiDict[str]] = CIMultiDict()
+
+
 class Died(BrokenOff):
     """The connection ended before the head of an answer came."""
 
@@ -35,7 +38,8 @@ class Connection(asyncio.Protocol):
 
     def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._raw_headers: list[tuple[str, str]] = []
+        self._headers: CIMultiDict[str] = _NONE
         self._head_bytes = 0
         self._head_done = False
         self._complete = False
@@ -157,11 +161,14 @@ class Connection(asyncio.Protocol):
             self._trouble = f"the answer has more than {HEAD_BYTES} bytes of headers"
             self.close()
         elif not self._head_done:  # trailers are not passed on
-            self._headers.add(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            self._raw_headers.append(
+                (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            )
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
         if self.status >= 200 and self._trouble is None:
+            self._headers = CIMultiDict(self._raw_headers)
             self._head_done = True
 
     def on_body(self, data: bytes) -> None:
@@ -174,4 +181,4 @@ class Connection(asyncio.Protocol):
             self._complete = True
             self._reusable = self._parser.should_keep_alive()
         else:  # 100 Continue, 103 Early Hints: the real answer follows
-            self._headers.clear()
+            self._raw_headers.clear()

@@ -22,8 +22,8 @@ class Passthrough:
         """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
         request, instance, credential = admitted.request, admitted.instance, admitted.credential
         body = await read_body(request, self._max_bytes)
-        headers = to_upstream(request.headers, instance.family.headers if instance.family else {})
-        headers[credential.header] = credential.value
+        headers = to_upstream(request.raw_headers, instance.family.headers if instance.family else {})
+        headers.append((credential.header.encode(), credential.value.encode()))
         call = Call(request.method, instance.url(admitted.route.path, admitted.query), headers, body)
         with self._watch.flight(request) as flight:
             async with self._upstream.send(call, flight.limit()) as answer:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # missing in the type stubs
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from coderai.errors import BrokenOff, Unreachable
@@ -41,11 +42,15 @@ class ProxiedCalls:
     async def send(self, call: Call, proxy: str, limit: asyncio.Timeout) -> AsyncIterator[Answer]:
         """See ``Upstream.send``."""
         url = URL(call.url, encoded=True)
+        headers = CIMultiDict(
+            (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape"))
+            for name, value in call.headers
+        )
         body = call.body if len(call.body) <= _SMALL else io.BytesIO(call.body)
         try:
             async with limit:
                 response = await self._session.request(
-                    call.method, url, headers=call.headers, data=body or None, allow_redirects=False, proxy=proxy
+                    call.method, url, headers=headers, data=body or None, allow_redirects=False, proxy=proxy
                 )
         except (aiohttp.ClientError, ConnectionError, ValueError) as error:
             # never str(error): it may hold the proxy's credentials

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 from coderai.errors import Invalid, Unreachable
 from coderai.gateway.decoding import Decoded
+from coderai.gateway.headers import Headers
 from coderai.gateway.http1 import Connection, Died
 from coderai.gateway.pool import Origin, Pool
 
@@ -32,7 +33,7 @@ class Call:
     method: str
     url: str
     """Complete and encoded as it shall be on the wire."""
-    headers: CIMultiDict[str] = field(repr=False)
+    headers: Headers = field(repr=False)
     body: bytes = field(repr=False, default=b"")
 
 
@@ -154,12 +155,11 @@ def _target(url: str) -> _Target:
 
 
 def _head(call: Call, target: _Target) -> bytes:
-    lines = [f"{call.method} {target.path} HTTP/1.1", f"Host: {target.host}"]
-    for name, value in call.headers.items():
-        lines.append(f"{name}: {value}")
+    lines = [f"{call.method} {target.path} HTTP/1.1".encode(), f"Host: {target.host}".encode()]
+    lines += [b"%b: %b" % header for header in call.headers]
     if call.body or call.method not in ("GET", "HEAD", "DELETE"):
-        lines.append(f"Content-Length: {len(call.body)}")
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        lines.append(b"Content-Length: %d" % len(call.body))
+    text = b"\r\n".join(lines)
+    if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1:
         raise Invalid("a request header holds a line break")
-    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
+    return text + b"\r\n\r\n"

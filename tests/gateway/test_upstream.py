@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from multidict import CIMultiDict
 
 from coderai.errors import BrokenOff, Invalid, Unreachable
 from coderai.gateway.http1 import HEAD_BYTES
@@ -72,7 +71,7 @@ def serving() -> Serving:
 
 
 def _call(raw: Raw, body: bytes = b"{}", path: str = "/v1/messages", method: str = "POST") -> Call:
-    return Call(method, raw.url + path, CIMultiDict({"X-A": "ä"}), body)
+    return Call(method, raw.url + path, [(b"X-A", "ä".encode())], body)
 
 
 async def _fetch(upstream: Upstream, call: Call) -> tuple[int, bytes, dict[str, str]]:
@@ -201,7 +200,7 @@ async def test_a_slow_reader_slows_the_provider_down(serving: Serving):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     async with pooling() as pool:
-        call = Call("GET", url, CIMultiDict())
+        call = Call("GET", url, [])
         async with Upstream(pool).send(call, asyncio.timeout(20)) as answer:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
@@ -216,7 +215,7 @@ async def test_a_slow_reader_slows_the_provider_down(serving: Serving):
 
 async def test_a_line_break_in_a_header_is_never_sent(serving: Serving):
     async with serving([OK]) as (raw, upstream):
-        call = Call("POST", raw.url + "/", CIMultiDict({"X-A": "b\r\nX-C: d"}), b"{}")
+        call = Call("POST", raw.url + "/", [(b"X-A", b"b\r\nX-C: d")], b"{}")
         with pytest.raises(Invalid, match="line break"):
             await _fetch(upstream, call)
         assert raw.heads == []
@@ -225,4 +224,4 @@ async def test_a_line_break_in_a_header_is_never_sent(serving: Serving):
 async def test_what_cannot_be_reached_says_why():
     async with pooling() as pool:
         with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9 cannot be reached: Connection refused"):
-            await _fetch(Upstream(pool), Call("GET", "http://127.0.0.1:9/", CIMultiDict()))
+            await _fetch(Upstream(pool), Call("GET", "http://127.0.0.1:9/", []))

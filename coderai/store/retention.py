@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from coderai.store.engine import Store
 
 _LOCK = 0x0C0DE9E7  # any number, as long as it stays the same
-_PAUSE = 0.02
+_PAUSE = 0.05
 """SQLite's waiting writers look again only now and then: leave them a gap."""
 _VACUUM_PAGES = 256
 _CHILDREN = (schema.model_thoughts, schema.tool_usages, schema.token_usages, schema.user_prompts)
@@ -47,7 +47,7 @@ class Purged:
         return Purged(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
-async def purge(store: "Store", older_than: datetime, *, batch: int = 500, dry_run: bool = False) -> Purged:
+async def purge(store: "Store", older_than: datetime, *, batch: int = 250, dry_run: bool = False) -> Purged:
     """Delete interceptions that started before *older_than*, ended or not, with all their rows.
 
     Sessions keep what is left of them; empty ones vanish. Returns nothing done when another process is at it.

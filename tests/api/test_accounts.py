@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
+from yarl import URL
 
 from tests.api.conftest import Api
 
@@ -290,3 +291,17 @@ async def test_a_token_for_models_only_cannot_manage(api: Api) -> None:
 async def test_a_token_for_reading_reads_records(api: Api) -> None:
     token = await create_token(api, scopes=["ai:read"])
     assert (await api.get("aibridge/sessions", None, access_token=token)).status == 200
+
+
+async def test_no_name_is_too_odd(api: Api) -> None:
+    for name in ("%00", "%ED%A0%80", "%FF", "a%2Fb", "%E2%82%AC"):
+        paths = [f"users/{name}", f"users/me/keys/{name}", f"users/me/keys/tokens/{name}", f"aibridge/sessions/{name}"]
+        urls = [URL(f"/api/v2/{path}", encoded=True) for path in paths]
+        assert [(await api.ask("GET", url)).status for url in urls] == [404] * 4
+
+
+@pytest.mark.parametrize("parameter", ["q", "client", "initiator", "on_behalf_of", "after_session_id", "cursor"])
+async def test_no_parameter_is_too_odd(api: Api, parameter: str) -> None:
+    for value in ("%00", "%ED%A0%80", "%FF", "%22", ":", "model%3A%00"):
+        url = URL(f"/api/v2/aibridge/sessions?{parameter}={value}", encoded=True)
+        assert (await api.ask("GET", url)).status in (200, 400)

@@ -1,0 +1,207 @@
+"""Composition: open everything, one TaskGroup, serve, leave in order."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from coderai.api.app import Services
+from coderai.control.authority import TokenAuthority
+from coderai.control.first_start import first_start
+from coderai.control.providers import apply_config
+from coderai.control.retention import keep_within
+from coderai.control.tokens import Lifetimes
+from coderai.errors import CoderaiError, StoreUnusable
+from coderai.gateway.app import DataPlane
+from coderai.gateway.exchange import Exchanges
+from coderai.gateway.passthrough import Passthrough
+from coderai.gateway.pool import pooling
+from coderai.gateway.proxied import proxy_rule, proxying
+from coderai.gateway.upstream import Upstream
+from coderai.gateway.watch import Patience, Watch
+from coderai.observe.recordlog import record_logs
+from coderai.providers.registry import Registry, build
+from coderai.recorder import Recorder, recording
+from coderai.server.introduction import introduction
+from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
+from coderai.settings import Loaded, Settings
+from coderai.store import processes
+from coderai.store.engine import Synchronous, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server listens."""
+
+    url: str
+    """Of the HTTP listener."""
+    data_dir: Path
+    socket: Path
+    """Private socket of the local owner."""
+    introduction: str
+    """Lines for the person who started it."""
+
+
+async def serve(
+    loaded: Loaded,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[Ready], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Run until *stop* is set; leave in the order jobs, listeners, exchanges, recorder, store.
+
+    Raises BadSettings, StoreUnusable, StoreUnavailable when it cannot start.
+    """
+    settings = loaded.settings
+    make_data_dir(settings.data_dir)
+    async with AsyncExitStack() as stack:
+        synchronous: Synchronous = "NORMAL" if settings.database_synchronous == "normal" else "FULL"
+        store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous))
+        keys_given = bool(settings.external_token_encryption_keys.get_secret_value())
+        first = await first_start(store, settings.data_dir, keys_given=keys_given)
+        vanished = await apply_config(store, settings.providers)
+        sinks = record_logs(structured=settings.aibridge_structured_logging)
+        recorder = await stack.enter_async_context(recording(store.records, sinks))
+        registry = Registry(build(each, allow_byok=settings.aibridge_allow_byok) for each in settings.providers)
+        authority = TokenAuthority(store)
+        watch = Watch(_patience(settings))
+        upstream = await _upstream(stack, os.environ if environ is None else environ)
+        plane = _plane(settings, recorder, registry, authority, watch, upstream)
+        services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings))
+        async with asyncio.TaskGroup() as tasks:
+            jobs = [
+                tasks.create_task(authority.follow(store.changes()), name="token changes"),
+                tasks.create_task(processes.attend(store), name="heartbeat"),
+                tasks.create_task(keep_within(store, settings), name="retention"),
+                tasks.create_task(watch.run(), name="watch"),
+            ]
+            async with (
+                listening_privately(services) as socket,
+                listening_publicly(settings, services, authority, plane, watch) as url,
+                announced(settings.data_dir, socket, url, settings),
+            ):
+                if ready is not None:
+                    text = introduction(settings, store, registry, first, vanished, url)
+                    ready(Ready(url, settings.data_dir, socket, text))
+                await stop.wait()
+                for job in jobs[:-1]:  # the watch is needed until the last exchange has ended
+                    job.cancel()
+            jobs[-1].cancel()
+
+
+@asynccontextmanager
+async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterator[web.AppRunner]:
+    """Host the API for the local owner, without a listener, jobs or configuration: for commands without a server."""
+    make_data_dir(data_dir)
+    settings = Settings(data_dir=data_dir, database_url=SecretStr(database_url or ""))
+    async with open_store(settings.database, jobs=False) as store:
+        await first_start(store, data_dir)
+        services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings))
+        runner = runner_for(private_app(services))
+        await runner.setup()
+        try:
+            yield runner
+        finally:
+            await runner.cleanup()
+
+
+def run(loaded: Loaded) -> int:
+    """Serve until SIGTERM or SIGINT; a second one leaves at once. Returns the exit code."""
+    import uvloop
+
+    async def until_told() -> None:
+        stop = asyncio.Event()
+
+        def leave() -> None:
+            if stop.is_set():
+                os._exit(130)
+            _say("Stopping: running exchanges may finish; once more to leave at once.")
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, leave)
+        await serve(loaded, stop=stop, ready=_begin)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(until_told())
+    except CoderaiError as error:
+        _say(f"error: {error}")
+        return 1
+    except BaseExceptionGroup as group:
+        ours, others = group.split(CoderaiError)
+        if others is not None:
+            raise
+        assert ours is not None
+        for each in ours.exceptions:
+            _say(f"error: {each}")
+        return 1
+    return 0
+
+
+def make_data_dir(path: Path) -> None:
+    """Create the data directory for its owner only. Raises StoreUnusable."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnusable(f"the data directory {path} cannot be made: {error.strerror}") from error
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        upstream=settings.aibridge_upstream_timeout.total_seconds(),
+        keep_alive=settings.aibridge_keep_alive_interval.total_seconds(),
+        drain=settings.aibridge_drain_timeout.total_seconds(),
+    )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        default=settings.default_token_lifetime,
+        maximum=settings.max_token_lifetime,
+        owner_maximum=settings.max_admin_token_lifetime,
+    )
+
+
+async def _upstream(stack: AsyncExitStack, environ: Mapping[str, str]) -> Upstream:
+    pool = await stack.enter_async_context(pooling())
+    rule = proxy_rule(environ)
+    if rule is None:
+        return Upstream(pool)
+    proxied = await stack.enter_async_context(proxying())
+    return Upstream(pool, proxied.send, rule)
+
+
+def _plane(
+    settings: Settings,
+    recorder: Recorder,
+    registry: Registry,
+    authority: TokenAuthority,
+    watch: Watch,
+    upstream: Upstream,
+) -> DataPlane:
+    most = settings.aibridge_max_request_bytes
+    exchanges = Exchanges(recorder, upstream, watch, most)
+    passthrough = Passthrough(upstream, watch, most)
+    return DataPlane(authority, registry, exchanges, passthrough, allow_byok=settings.aibridge_allow_byok)
+
+
+def _begin(ready: Ready) -> None:
+    _say(ready.introduction)
+    # What start-up made stays for good: the collector need not look through it again and again, in every thread.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it

@@ -1,0 +1,59 @@
+"""What the server says to the person who started it."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from coderai import __version__
+from coderai.api.app import PREFIXES
+from coderai.control.first_start import FirstStart
+from coderai.providers.registry import Instance, Registry
+from coderai.settings import Settings
+from coderai.store.engine import Store
+
+
+def introduction(
+    settings: Settings, store: Store, registry: Registry, first: FirstStart, vanished: Sequence[str], url: str
+) -> str:
+    """Return the lines: where the data is, which providers there are, where to reach it, how to go on."""
+    database = "coderai.db" if store.dialect == "sqlite" else "PostgreSQL"
+    lines = [f"coderai {__version__}  data {settings.data_dir}  database {database} (schema {store.schema_version})"]
+    lines += [f"Provider {name} is gone from the configuration and disabled." for name in vanished]
+    if registry.all():
+        lines += ["Providers", *_provider_table(registry)]
+    elif settings.aibridge_enabled:
+        lines.append("No provider is configured: set CODER_AIBRIDGE_ANTHROPIC_KEY or CODER_AIBRIDGE_OPENAI_KEY.")
+    lines.append(f"Started HTTP listener at {url}")
+    if settings.aibridge_enabled:
+        lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}/<provider>/")
+    else:
+        lines.append("The gateway is off (--aibridge-enabled): only the management API answers.")
+    command = _command()
+    if first.owner:
+        lines.append("First start: the owner is admin, without a password.")
+    lines.append(f"Next: {command} tokens create   makes a gateway token; {command} --help shows the rest.")
+    return "\n".join(lines)
+
+
+def _provider_table(registry: Registry) -> list[str]:
+    rows = [("NAME", "TYPE", "BASE URL", "KEYS", "STATE")]
+    rows += [(each.name, each.type, each.base_url, str(len(each.keys)), _state(each)) for each in registry.all()]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
+        for row in rows
+    ]
+
+
+def _state(instance: Instance) -> str:
+    if instance.state == "error":
+        return f"error: {instance.reason}"
+    return instance.state if instance.keys else f"{instance.state} (own key only)"
+
+
+def _command() -> str:
+    """How the command is called from here: by its name when that is on the path, else by where it lies."""
+    beside = Path(sys.executable).with_name("coderai")
+    found = shutil.which("coderai")
+    return "coderai" if found or not beside.exists() else str(beside)

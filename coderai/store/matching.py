@@ -93,10 +93,17 @@ def walking(wanted: RecordFilter) -> list[Condition]:
         conditions.append(sessions.c.started_at <= wanted.started_before)
     if wanted.started_after is not None:
         conditions.append(sessions.c.ended_at >= wanted.started_after)
-    if facets := _facet_conditions(wanted):
+    facets = _facet_conditions(wanted)
+    if facets and not _only_a_beginning(wanted):
         mine = and_(_facet.session_id == sessions.c.id, _facet.initiator_id == sessions.c.initiator_id)
         conditions.append(exists(select(1).where(mine, *facets)))
     return conditions
+
+
+def _only_a_beginning(wanted: RecordFilter) -> bool:
+    """Whether all that is asked of facets is that one began early enough: then the session did."""
+    texts = any(getattr(wanted, name) for name in _TEXTS)
+    return not (texts or wanted.on_behalf_of or wanted.started_after) and wanted.started_before is not None
 
 
 def session_conditions(wanted: RecordFilter) -> list[Condition]:
@@ -153,7 +160,9 @@ async def _narrowest(db: AsyncConnection, wanted: RecordFilter) -> str:
     sizes = {}
     for name in candidates:
         only = _window(wanted) if name == "time" else [_facet[name] == getattr(wanted, name)]
-        sizes[name] = await _counted(db, select(_facet.session_id).where(*only), _FEW_FACETS)
+        sizes[name] = await _counted(
+            db, select(literal_column("1")).select_from(session_facets).where(*only), _FEW_FACETS
+        )
     return min(candidates, key=lambda name: sizes[name])
 
 
@@ -250,13 +259,17 @@ async def find_interceptions(db: AsyncConnection, wanted: RecordFilter) -> Recor
     Facets know their numbers, so only a time window, which may cut a facet in two, needs a look at the rows.
     """
     facets = [*_facet_conditions(wanted), *_facet_owner(wanted)]
-    some = select(_facet.n).where(*facets).limit(MOST + 1).subquery()
-    total = int((await db.execute(select(func.coalesce(func.sum(some.c.n), 0)))).scalar_one())
+    some = select(_facet.n, _facet.last_at).where(*facets).limit(MOST + 1).subquery()
+    sums = select(func.count(), func.coalesce(func.sum(some.c.n), 0), func.max(some.c.last_at))
+    seen, counted, latest = (await db.execute(sums)).one()
+    total = int(counted)
     few = total <= MOST and bool(facets)
     conditions = [interceptions.c.ended_at.is_not(None), *interception_conditions(wanted, by_session=few)]
     if few:
         keys = await driven_keys(db, wanted)
         conditions.append(tuple_(interceptions.c.session_id, interceptions.c.initiator_id).in_(keys))
+    elif facets and seen <= MOST and latest is not None:
+        conditions.append(interceptions.c.started_at <= latest)  # do not walk through what came after the last of them
     if wanted.started_after or wanted.started_before:
         total = await _counted(db, select(interceptions.c.id).where(*conditions), MOST)
     return RecordMatches(Count.of(total), conditions, few)

@@ -4,11 +4,12 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from coderai.store.matching import RecordFilter, driven_keys, find_sessions, walking
 from coderai.store.schema import session_facets, sessions
 from coderai.store.sessions import SessionPage, Sessions
+from tests.api.building import record
 from tests.api.conftest import Api
 from tests.store.building import NOON
 
@@ -96,3 +97,14 @@ async def test_walking_and_driving_find_what_the_rule_says(api: Api) -> None:
 
 def _walk(wanted: RecordFilter) -> Any:
     return sessions.select().with_only_columns(sessions.c.id, sessions.c.initiator_id).where(*walking(wanted))
+
+
+async def test_interceptions_that_are_too_many_to_count_are_still_found(api: Api) -> None:
+    """One facet says that it stands for many, so that the list walks instead of fetching all."""
+    made = [await record(api.store, api.ids["mia"], minute, client="Codex") for minute in range(3)]
+    await record(api.store, api.ids["mia"], 9, client="Zed")
+    async with api.store.transaction() as db:
+        await db.execute(update(session_facets).values(n=4_000))
+    body = (await api.get("aibridge/interceptions", client="Codex")).body
+    assert (body["count"], body["count_capped"]) == (10_000, True)
+    assert [each["id"] for each in body["results"]] == [it.id for it in reversed(made)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from coderai.errors import BrokenOff
+from coderai.gateway.http1 import Sink
 
 
 class Body(Protocol):
@@ -72,6 +73,17 @@ class Decoded:
                 return plain
         return b""
 
+    async def pour(self, sink: Sink) -> None:
+        """Hand the decoded body to *sink*; see ``http1.Connection.pour``."""
+        await pour(self, sink)
+
     def at_end(self) -> bool:
         """Tell whether everything has been read."""
         return self._body.at_end()
+
+
+async def pour(body: Body, sink: Sink) -> None:
+    """Hand *body* to *sink* piece by piece, until it wants no more for now or the end has come."""
+    while piece := await body.read():
+        if not sink(piece):
+            return

@@ -100,7 +100,7 @@ class Exchanges:
         def saw_call(call_id: str) -> None:
             self._recorder.saw_call(interception, call_id)
 
-        cut = await relay(answer, client, reader, flight, saw_call)
+        cut = await relay(answer, client, request, reader, flight, saw_call)
         flight.landed()
         learned = reader.close()
         ending = _ending(cut, learned, flight)

@@ -5,12 +5,16 @@ one does only what a gateway needs: send one request, hand over the answer as it
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, cast
 
 import httptools
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from coderai.errors import BrokenOff
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece of a body and says whether it wants more."""
 
 PAUSE_BYTES: Final = 1 << 18
 """More than this waiting for the client stops reading from the provider."""
@@ -45,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._complete = False
         self._reusable = False
         self._paused = False
+        self._sink: Sink | None = None
+        self._refused = False
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
         self._trouble: str | None = None
@@ -83,6 +89,9 @@ class Connection(asyncio.Protocol):
             if self._trouble is not None:
                 raise BrokenOff(self._trouble)
             await self._wait()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._waiting_bytes = 0
@@ -90,6 +99,26 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         return data
+
+    async def pour(self, sink: Sink) -> None:
+        """Hand the body to *sink* as it comes, in the callback that read it: no task wakes up for a piece.
+
+        Returns when *sink* wants no more for now, or at the end. Raises BrokenOff. *sink* must not raise.
+        """
+        while True:
+            if self._pieces and not sink(self._taken()):
+                return
+            if self._complete:
+                return
+            if self._trouble is not None:
+                raise BrokenOff(self._trouble)
+            self._sink, self._refused = sink, False
+            try:
+                await self._wait()
+            finally:
+                self._sink = None
+            if self._refused:
+                return
 
     def at_end(self) -> bool:
         """Tell whether the whole body has been read, without waiting."""
@@ -133,6 +162,11 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._trouble = f"the answer is no HTTP: {type(error).__name__}"
             self.close()
+        if self._sink is not None and self._pieces and self._trouble is None:
+            self._refused = not self._sink(self._taken())
+            if not self._refused and not self._complete:
+                return  # nobody needs to wake up
+            self._sink = None
         if self._waiting_bytes > PAUSE_BYTES and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()

@@ -11,6 +11,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from coderai.errors import BrokenOff, Unreachable
+from coderai.gateway.decoding import pour
+from coderai.gateway.http1 import Sink
 from coderai.gateway.pool import CONNECT_SECONDS
 from coderai.gateway.upstream import Answer, Call
 
@@ -74,6 +76,9 @@ class _Proxied:
             return await self._content.readany()
         except (aiohttp.ClientError, ConnectionError) as error:
             raise BrokenOff("the connection was closed") from error
+
+    async def pour(self, sink: Sink) -> None:
+        await pour(self, sink)
 
     def at_end(self) -> bool:
         return self._content.at_eof()

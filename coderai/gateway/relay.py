@@ -1,6 +1,7 @@
 """Bytes from a provider to a client, with backpressure and nothing else: no formats, no records."""
 
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -12,39 +13,73 @@ from coderai.wire.apis import StreamReader
 
 CallSeen = Callable[[str], None]
 
+FULL_BYTES: Final = 1 << 16
+"""Waiting for the client; more than this pauses the transport (its own default), and we wait with it."""
+
 
 async def relay(
-    answer: Answer, client: web.StreamResponse, reader: StreamReader, flight: Flight, saw_call: CallSeen
+    answer: Answer,
+    client: web.StreamResponse,
+    request: web.BaseRequest,
+    reader: StreamReader,
+    flight: Flight,
+    saw_call: CallSeen,
 ) -> Ending | None:
     """Copy *answer* to *client* as far as *reader* lets it go; return why it stopped, None for the provider's own end.
 
-    ``client.write`` is the backpressure: a slow client slows the provider down. When the client has left, the provider
-    is read on without it, until the watch ends that. Tool calls are told as soon as they are seen.
+    Pieces go from the callback that read them to the client's transport: waking a task for each costs as much again.
+    A slow client slows the provider down. When the client has left, the provider is read on without it, until the
+    watch ends that. Tool calls are told as soon as they are seen.
     """
-    calls = 0
+    pass_on = _sink(client, request, reader, flight, saw_call)
     try:
         async with flight.limit():
-            while chunk := await answer.read():
-                flight.turns += 1
-                out = reader.feed(chunk)
-                if len(reader.calls) > calls:
-                    for call_id in reader.calls[calls:]:
-                        saw_call(call_id)
-                    calls = len(reader.calls)
-                if out and not flight.left:
-                    flight.writing = True
-                    try:
-                        await client.write(out)
-                    except ConnectionResetError:
-                        flight.left = True
-                    flight.writing = False
-                if reader.ended:
-                    return None
+            while not reader.ended and not answer.at_end():
+                await answer.pour(pass_on)
+                if not flight.left:
+                    await _drained(request, flight)
     except BrokenOff:
         return Ending.BROKEN_OFF
     except TimeoutError:
         return flight.ending
     return None
+
+
+def _sink(
+    client: web.StreamResponse, request: web.BaseRequest, reader: StreamReader, flight: Flight, saw_call: CallSeen
+) -> Callable[[bytes], bool]:
+    """Return what takes the pieces of the answer; it wants no more at the end, and while the client is behind."""
+    chunked = client.headers.get("Transfer-Encoding") == "chunked"  # not for HTTP/1.0
+    calls = 0
+
+    def pass_on(piece: bytes) -> bool:
+        nonlocal calls
+        flight.turns += 1
+        out = reader.feed(piece)
+        if len(reader.calls) > calls:
+            for call_id in reader.calls[calls:]:
+                saw_call(call_id)
+            calls = len(reader.calls)
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            flight.left = True
+            return not reader.ended
+        if out:
+            transport.write(b"%x\r\n%b\r\n" % (len(out), out) if chunked else out)
+        return not reader.ended and transport.get_write_buffer_size() <= FULL_BYTES
+
+    return pass_on
+
+
+async def _drained(request: web.BaseRequest, flight: Flight) -> None:
+    """Wait until the client has taken what it has."""
+    flight.writing = True
+    try:
+        await request.writer.drain()
+    except ConnectionResetError:
+        flight.left = True
+    finally:
+        flight.writing = False
 
 
 async def finish(answer: Answer, client: web.StreamResponse, reader: StreamReader, flight: Flight) -> None:

@@ -17,7 +17,7 @@ from yarl import URL
 from coderai.errors import Invalid, Unreachable
 from coderai.gateway.decoding import Decoded
 from coderai.gateway.headers import Headers
-from coderai.gateway.http1 import Connection, Died
+from coderai.gateway.http1 import Connection, Died, Sink
 from coderai.gateway.pool import Origin, Pool
 
 ATTEMPTS: Final = 3
@@ -45,6 +45,10 @@ class Answer(Protocol):
 
     async def read(self) -> bytes:
         """Return the next bytes as they came, empty at the end. Raises BrokenOff when it came too early."""
+        ...
+
+    async def pour(self, sink: Sink) -> None:
+        """Hand the body to *sink* as it comes, until it wants no more for now or the end has come. Raises BrokenOff."""
         ...
 
     def at_end(self) -> bool:
@@ -133,6 +137,7 @@ class _Direct:
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         body = connection if encoding == "identity" else Decoded(connection, encoding)
         self.read = body.read
+        self.pour = body.pour
         self.at_end = body.at_end
 
 

@@ -204,6 +204,8 @@ class Recorder:
         hand, and the few empty turns cost some microseconds.
         """
         empty = 0
+        if len(self._running) <= len(self._queue):
+            return  # nobody else is under way
         for _ in range(_MOST_TURNS):
             before = len(self._queue)
             await asyncio.sleep(0)

@@ -77,7 +77,7 @@ class DataPlane:
         route = instance.family.route(path)
         if route is None:
             return self._unknown(request, instance, path, form)
-        credential = choose(instance, request.headers, byok=byok, allow_byok=self._allow_byok)
+        credential = choose(instance, request.headers, token, byok=byok, allow_byok=self._allow_byok)
         admitted = Admitted(request, caller, instance, route, credential, query)
         if route.api is None:
             return await self._passthrough.handle(admitted)

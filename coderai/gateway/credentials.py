@@ -6,7 +6,10 @@ from multidict import CIMultiDictProxy
 
 from coderai.access.credentials import mask
 from coderai.errors import Forbidden, NotSignedIn
+from coderai.providers.family import Family
 from coderai.providers.registry import Instance
+
+_SCHEMES = frozenset({"bearer", "basic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +22,27 @@ class Credential:
     header: str = field(repr=False, default="")
     value: str = field(repr=False, default="")
 
+    def as_sent(self) -> tuple[bytes, bytes]:
+        """Return the header as on the wire."""
+        return self.header.encode(), self.value.encode("utf-8", "surrogateescape")
 
-def choose(instance: Instance, headers: CIMultiDictProxy[str], *, byok: bool, allow_byok: bool) -> Credential:
+
+def choose(
+    instance: Instance, headers: CIMultiDictProxy[str], token: str, *, byok: bool, allow_byok: bool
+) -> Credential:
     """Return the credential for a call: the caller's own when one came with it, else the central key.
 
     A caller's credential is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into
-    ``Authorization``. Raises Forbidden when own credentials are switched off, NotSignedIn when there is none at all.
+    ``Authorization``. The gateway *token* is never one, even where a tool sends it in every header that it knows.
+    Raises Forbidden when own credentials are switched off, NotSignedIn when there is none at all.
     """
+    family = instance.family
     if byok and not allow_byok:
         raise Forbidden("bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)")
     if byok:
-        own = _own(headers)
+        own = _own(headers, token, family)
         if own is not None:
             return own
-    family = instance.family
     if instance.keys and family is not None:
         key = instance.keys[0]
         return Credential("centralized", mask(key), family.key_header, family.key_scheme + key)
@@ -44,10 +54,15 @@ def choose(instance: Instance, headers: CIMultiDictProxy[str], *, byok: bool, al
     )
 
 
-def _own(headers: CIMultiDictProxy[str]) -> Credential | None:
-    for name in ("X-Api-Key", "Authorization"):
+def _own(headers: CIMultiDictProxy[str], token: str, family: Family | None) -> Credential | None:
+    """Where both headers hold one, that of the provider's own kind counts."""
+    names = ["X-Api-Key", "Authorization"]
+    if family is not None and family.key_header == "Authorization":
+        names.reverse()
+    for name in names:
         value = headers.get(name, "").strip()
-        secret = value.split()[-1] if value else ""
-        if secret:
-            return Credential("byok", mask(secret), name, value)
+        scheme, _, rest = value.partition(" ")
+        secret = rest.strip() if scheme.lower() in _SCHEMES else value
+        if secret and secret != token:
+            return Credential("byok", mask(secret.split()[-1]), name, value)
     return None

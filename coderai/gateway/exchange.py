@@ -15,7 +15,7 @@ from coderai.gateway.credentials import Credential
 from coderai.gateway.headers import to_client, to_upstream
 from coderai.gateway.ports import Recorder
 from coderai.gateway.refusals import refuse
-from coderai.gateway.relay import break_off, finish, relay
+from coderai.gateway.relay import break_off, cut_off, finish, relay, says_nothing, streamed
 from coderai.gateway.upstream import Answer as UpstreamAnswer
 from coderai.gateway.upstream import Call, Upstream
 from coderai.gateway.watch import Flight, Watch
@@ -62,12 +62,12 @@ class Exchanges:
         interception = _interception(admitted, ask, wire)
         await self._recorder.begin(interception)  # no record, no call
 
-        if ask.background:
-            return await self._refused(interception, wire, 501, BACKGROUND)
-        call = _call(admitted, body, plain, wire.upstream_body(plain, ask))
-        del body, plain  # not held for as long as a stream lasts
         with self._watch.flight(request) as flight:
             try:
+                if ask.background:
+                    return await self._refused(interception, wire, 501, BACKGROUND)
+                call = _call(admitted, body, plain, wire.upstream_body(plain, ask))
+                del body, plain  # not held for as long as a stream lasts
                 async with self._upstream.send(call, flight.limit()) as answer:
                     if answer.status < 300 and _is_stream(answer.headers):
                         return await self._stream(interception, answer, wire.StreamReader(ask), flight, request)
@@ -77,7 +77,13 @@ class Exchanges:
             except TimeoutError:
                 text = f"{admitted.instance.name}: no answer in time"
                 return await self._no_answer(interception, flight, flight.ending, text)
+            except Exception as error:  # a fault of ours; aiohttp logs it and breaks off, but the record has to end
+                flight.landed()
+                text = f"the gateway failed: {type(error).__name__}"
+                await self._store(interception, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None, text)
+                raise
             except asyncio.CancelledError:  # the server leaves by force; what was queued before is not changed by this
+                flight.landed()
                 await self._store(interception, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None)
                 raise
 
@@ -90,11 +96,17 @@ class Exchanges:
         request: web.BaseRequest,
     ) -> web.StreamResponse:
         wire = WIRES[interception.api]
+        if await says_nothing(answer, flight):  # nothing was sent to the client yet, so it can still be told properly
+            text = f"{interception.provider_name}: the provider ended the answer without a single event"
+            return await self._no_answer(interception, flight, Ending.BROKEN_OFF, text)
         first_byte_at = datetime.now(UTC)
-        client = web.StreamResponse(status=answer.status, headers=to_client(answer.headers))
+        client = streamed(request, answer.status, to_client(answer.headers))
         client.headers.setdefault("Cache-Control", "no-cache")
         client.headers["X-Accel-Buffering"] = "no"
-        await client.prepare(request)
+        try:
+            await client.prepare(request)
+        except ConnectionResetError:
+            flight.left = True  # the provider is read on all the same
         flight.streaming(client, reader, wire.KEEP_ALIVE)
 
         def saw_call(call_id: str) -> None:
@@ -107,10 +119,12 @@ class Exchanges:
         stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
         if not stored:
             await break_off(request, client, wire.error_event(NOT_STORED, reader.seam))
+        elif ending is Ending.CLIENT_LEFT:
+            cut_off(request)  # or it is there but takes nothing
         elif cut is not None or ending is Ending.BROKEN_OFF:
             text = _last_words(interception.provider_name, ending)
             await break_off(request, client, wire.error_event(text, reader.seam))
-        elif ending is not Ending.CLIENT_LEFT:
+        else:
             await finish(answer, client, reader, flight)
         return client
 
@@ -246,7 +260,7 @@ def _call(admitted: Admitted, body: bytes, plain: bytes, edited: bytes) -> Call:
     instance, credential = admitted.instance, admitted.credential
     defaults = {"Content-Type": "application/json", **(instance.family.headers if instance.family else {})}
     headers = to_upstream(admitted.request.raw_headers, defaults)
-    headers.append((credential.header.encode(), credential.value.encode()))
+    headers.append(credential.as_sent())
     if edited is not plain:
         headers = [header for header in headers if header[0].lower() != b"content-encoding"]
         body = edited

@@ -49,6 +49,8 @@ _NOT_TO_CLIENT: Final = HOP_BY_HOP | {
     "content-encoding",
     "date",
     "server",
+    # would lead the client, and its gateway token, past us
+    "location",
     # the provider's host speaks to its own visitors here, not to ours
     "set-cookie",
     "strict-transport-security",
@@ -65,7 +67,7 @@ Headers = list[tuple[bytes, bytes]]
 """Names and values as on the wire."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _travels(name: bytes) -> bool:
     """Whether a header of that name goes upstream. Names repeat, so the answer is remembered."""
     lowered = name.lower().decode("ascii", "replace")
@@ -93,10 +95,8 @@ def to_upstream(client: Iterable[tuple[bytes, bytes]], defaults: Mapping[str, st
 
 def _named_by_connection(client: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     """Headers that the client declares to be for us alone."""
-    for name, value in client:
-        if name.lower() == b"connection":
-            return {each.strip().lower() for each in value.split(b",")}
-    return set()
+    values = [value for name, value in client if name.lower() == b"connection"]
+    return {each.strip().lower() for value in values for each in value.split(b",")}
 
 
 def to_client(upstream: CIMultiDictProxy[str]) -> CIMultiDict[str]:
@@ -105,4 +105,7 @@ def to_client(upstream: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     for name, value in upstream.items():
         if name.lower() not in _NOT_TO_CLIENT:
             headers.add(name, value)
+    for named in upstream.getall("Connection", ()):
+        for name in named.split(","):
+            headers.popall(name.strip(), None)
     return headers

@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         self._trouble: str | None = None
         self.status = 0
+        self.spoke = False
+        """Something came on it, so that the request must not be sent again."""
 
     # --- what the caller does
 
@@ -81,15 +83,19 @@ class Connection(asyncio.Protocol):
         """The headers of the answer."""
         return CIMultiDictProxy(self._headers)
 
-    async def read(self) -> bytes:
-        """Return the body bytes that came since the last call, empty at the end. Raises BrokenOff."""
+    async def begun(self) -> bool:
+        """Return when body bytes came that were not read yet, or False at the end. Raises BrokenOff."""
         while not self._pieces:
             if self._complete:
-                return b""
+                return False
             if self._trouble is not None:
                 raise BrokenOff(self._trouble)
             await self._wait()
-        return self._taken()
+        return True
+
+    async def read(self) -> bytes:
+        """Return the body bytes that came since the last call, empty at the end. Raises BrokenOff."""
+        return self._taken() if self._pieces or await self.begun() else b""
 
     def _taken(self) -> bytes:
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -160,6 +166,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.spoke = True
             self._trouble = f"the answer is no HTTP: {type(error).__name__}"
             self.close()
         if self._sink is not None and self._pieces and self._trouble is None:
@@ -184,6 +191,7 @@ class Connection(asyncio.Protocol):
     # --- what the parser tells
 
     def on_message_begin(self) -> None:
+        self.spoke = True
         if self._complete:
             self._reusable = False  # bytes after the end: whatever that is, it is not for the next request
             self._trouble = "more than one answer came"

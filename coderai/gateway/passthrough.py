@@ -6,6 +6,7 @@ from coderai.errors import BrokenOff
 from coderai.gateway.bodies import read_body
 from coderai.gateway.exchange import Admitted
 from coderai.gateway.headers import to_client, to_upstream
+from coderai.gateway.relay import cut_off, streamed
 from coderai.gateway.upstream import Call, Upstream
 from coderai.gateway.watch import Watch
 
@@ -23,11 +24,12 @@ class Passthrough:
         request, instance, credential = admitted.request, admitted.instance, admitted.credential
         body = await read_body(request, self._max_bytes)
         headers = to_upstream(request.raw_headers, instance.family.headers if instance.family else {})
-        headers.append((credential.header.encode(), credential.value.encode()))
+        headers.append(credential.as_sent())
         call = Call(request.method, instance.url(admitted.route.path, admitted.query), headers, body)
+        del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:
             async with self._upstream.send(call, flight.limit()) as answer:
-                client = web.StreamResponse(status=answer.status, headers=to_client(answer.headers))
+                client = streamed(request, answer.status, to_client(answer.headers))
                 await client.prepare(request)
                 try:
                     async with flight.limit():
@@ -35,8 +37,8 @@ class Passthrough:
                             flight.turns += 1
                             await client.write(chunk)
                 except (BrokenOff, TimeoutError):
-                    if request.transport is not None:
-                        request.transport.close()  # never a clean end for half an answer
+                    cut_off(request)  # never a clean end for half an answer
                     return client
+                flight.landed()
                 await client.write_eof()
                 return client

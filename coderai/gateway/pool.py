@@ -67,6 +67,8 @@ class Pool:
                 _, connection = await loop.create_connection(Connection, sock=sock, ssl=context, server_hostname=name)
         except TimeoutError as error:
             raise Unreachable(f"{origin} cannot be reached: no connection within {CONNECT_SECONDS:.0f} s") from error
+        except UnicodeError as error:
+            raise Unreachable(f"{origin} cannot be reached: that is no host name") from error
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
             raise Unreachable(f"{origin} cannot be reached: TLS: {reason}") from error

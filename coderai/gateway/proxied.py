@@ -70,8 +70,16 @@ class _Proxied:
         self.status = response.status
         self.headers = response.headers
         self._content = response.content
+        self._first = b""
+
+    async def begun(self) -> bool:
+        self._first = self._first or await self.read()
+        return bool(self._first)
 
     async def read(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
         try:
             return await self._content.readany()
         except (aiohttp.ClientError, ConnectionError) as error:
@@ -81,7 +89,7 @@ class _Proxied:
         await pour(self, sink)
 
     def at_end(self) -> bool:
-        return self._content.at_eof()
+        return not self._first and self._content.at_eof()
 
 
 @asynccontextmanager

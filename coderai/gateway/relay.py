@@ -1,9 +1,12 @@
 """Bytes from a provider to a client, with backpressure and nothing else: no formats, no records."""
 
+import socket
+import struct
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from multidict import CIMultiDict
 
 from coderai.errors import BrokenOff
 from coderai.gateway.upstream import Answer
@@ -13,8 +16,30 @@ from coderai.wire.apis import StreamReader
 
 CallSeen = Callable[[str], None]
 
+_RESET: Final = struct.pack("ii", 1, 0)
+"""Linger for no time: the connection is closed with a reset."""
+
 FULL_BYTES: Final = 1 << 16
 """Waiting for the client; more than this pauses the transport (its own default), and we wait with it."""
+
+
+def streamed(request: web.BaseRequest, status: int, headers: CIMultiDict[str]) -> web.StreamResponse:
+    """Return an answer of unknown length for *request*; for HTTP/1.0 only the close of the connection is its end."""
+    client = web.StreamResponse(status=status, headers=headers)
+    if request.version < HttpVersion11:
+        client.force_close()
+    return client
+
+
+async def says_nothing(answer: Answer, flight: Flight) -> bool:
+    """Tell whether the body of *answer* ends without a byte; one that is only slow is not waited for."""
+    try:
+        async with flight.opening():
+            return not await answer.begun()
+    except TimeoutError:
+        return False  # from now on keep-alives may be needed, which need the headers
+    except BrokenOff:
+        return True
 
 
 async def relay(
@@ -105,3 +130,14 @@ async def break_off(request: web.BaseRequest, client: web.StreamResponse, last_w
         return
     if request.transport is not None:
         request.transport.close()
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """Close the connection so that nobody takes it for an end, whatever waits to be sent."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if request.version < HttpVersion11 and connection is not None:  # a plain close would be the end of the answer
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()

@@ -47,6 +47,10 @@ class Answer(Protocol):
         """Return the next bytes as they came, empty at the end. Raises BrokenOff when it came too early."""
         ...
 
+    async def begun(self) -> bool:
+        """Return when the first bytes of the body came, or False when it ended without any. Raises BrokenOff."""
+        ...
+
     async def pour(self, sink: Sink) -> None:
         """Hand the body to *sink* as it comes, until it wants no more for now or the end has come. Raises BrokenOff."""
         ...
@@ -75,7 +79,7 @@ class Upstream:
 
         Entering raises Unreachable when no HTTP answer came, TimeoutError when *limit* ended the wait for its headers.
         """
-        target = _target(call.url)
+        target = _target(call.url.partition("?")[0])
         if self._proxy_for is not None and self._proxied is not None:
             proxy = self._proxy_for("https" if target.origin.tls else "http", target.origin.host)
             if proxy is not None:
@@ -122,7 +126,7 @@ class _Sending:
                 return connection
             except Died:
                 self._pool.drop(connection)
-                if attempt == ATTEMPTS:
+                if attempt == ATTEMPTS or connection.spoke:
                     raise
             except asyncio.CancelledError:
                 self._pool.drop(connection)
@@ -136,6 +140,7 @@ class _Direct:
         self.headers = connection.headers
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         body = connection if encoding == "identity" else Decoded(connection, encoding)
+        self.begun = connection.begun
         self.read = body.read
         self.pour = body.pour
         self.at_end = body.at_end
@@ -148,7 +153,7 @@ class _Target:
     host: str
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _target(url: str) -> _Target:
     parsed = URL(url, encoded=True)
     tls = parsed.scheme == "https"
@@ -160,7 +165,9 @@ def _target(url: str) -> _Target:
 
 
 def _head(call: Call, target: _Target) -> bytes:
-    lines = [f"{call.method} {target.path} HTTP/1.1".encode(), f"Host: {target.host}".encode()]
+    _, mark, query = call.url.partition("?")
+    first = f"{call.method} {target.path}{mark}{query} HTTP/1.1"
+    lines = [first.encode("utf-8", "surrogateescape"), f"Host: {target.host}".encode()]
     lines += [b"%b: %b" % header for header in call.headers]
     if call.body or call.method not in ("GET", "HEAD", "DELETE"):
         lines.append(b"Content-Length: %d" % len(call.body))

@@ -17,6 +17,7 @@ from coderai.records import Ending
 _LAST_RECORDS_SECONDS: Final = 20.0
 """After the grace period: for the records of what was cut off, and for clients that are slow to take our last words."""
 _TRAILING_SECONDS: Final = 2.0
+_OPENING_SECONDS: Final = 2.0
 
 
 class AtBorder(Protocol):
@@ -55,6 +56,7 @@ class Flight:
         """The client turned out to be gone while writing to it."""
         self.ending = Ending.TIMEOUT
         """Why the wait was ended, once it was."""
+        self._landed = False
         self._turns_seen = 0
         self._quiet_since = now
         self._commented_at = now
@@ -68,6 +70,10 @@ class Flight:
     def trailing(self) -> asyncio.Timeout:
         """Return the time limit for what comes after the end of an answer."""
         return asyncio.timeout(_TRAILING_SECONDS)
+
+    def opening(self) -> asyncio.Timeout:
+        """Return the time limit for the first byte of a stream, before its headers go to the client without it."""
+        return asyncio.timeout(_OPENING_SECONDS)
 
     def streaming(self, response: web.StreamResponse, reader: AtBorder, comment: bytes) -> None:
         """From now on *comment* may be written to *response* whenever *reader* is at the border of an event."""
@@ -84,10 +90,12 @@ class Flight:
         limit, self._limit = self._limit, None
         if limit is not None:
             self.ending = ending
-            limit.reschedule(0)
+            with suppress(RuntimeError):  # that wait is over, and the next has not begun
+                limit.reschedule(0)
 
     def landed(self) -> None:
         """From now on nothing is interrupted: the records are being written."""
+        self._landed = True
         self._limit = self._response = self._reader = None
 
     def look(self, now: float, patience: Patience) -> bool:
@@ -97,6 +105,10 @@ class Flight:
         if self._gone_since is None and self.client_gone:
             self._gone_since = now
         quiet = now - self._quiet_since
+        if self._landed:
+            if quiet >= patience.upstream and self._request.transport is not None:
+                self._request.transport.abort()  # a client that does not take the end it was given
+            return False
         if self._gone_since is not None:
             if now - self._gone_since >= patience.drain:
                 self.interrupt(Ending.CLIENT_LEFT)

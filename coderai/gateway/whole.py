@@ -7,6 +7,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from coderai.errors import BrokenOff
+from coderai.gateway.relay import cut_off, streamed
 from coderai.gateway.upstream import Answer
 from coderai.gateway.watch import Flight
 from coderai.records import Ending
@@ -43,8 +44,11 @@ class Whole:
             if self._size <= HELD_BYTES:
                 return
             chunk = b"".join(self._pieces)
-            self._stream = web.StreamResponse(status=self._status, headers=self._headers)
-            await self._stream.prepare(self._request)
+            self._stream = streamed(self._request, self._status, self._headers)
+            try:
+                await self._stream.prepare(self._request)
+            except ConnectionResetError:
+                flight.left = True
         released, self._last = self._last + chunk[:-1], chunk[-1:]
         if released and not flight.left:
             flight.writing = True
@@ -64,8 +68,8 @@ class Whole:
 
     async def abandon(self) -> web.StreamResponse | None:
         """Make sure that no end is seen. Returns None when nothing was sent yet and a refusal can still be said."""
-        if self._stream is not None and self._request.transport is not None:
-            self._request.transport.close()
+        if self._stream is not None:
+            cut_off(self._request)
         return self._stream
 
 

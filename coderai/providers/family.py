@@ -42,6 +42,8 @@ class Family:
         rest = path[len(self.prefix) :]
         if rest in self.recorded:
             return Route(rest, self.prefix + rest, self.recorded[rest])
+        if rest.rstrip("/") in self.recorded:  # many servers take both for the same: it would go by unrecorded
+            return None
         for pattern in self.passed:
             if rest == pattern or (pattern.endswith("/*") and rest.startswith(pattern[:-1])):
                 return Route(rest, self.prefix + pattern, None)
@@ -50,5 +52,8 @@ class Family:
 
 def _unclean(path: str) -> bool:
     """Dots, empty segments and back-slashes could leave the allowed subtree once the provider resolves them."""
-    lowered = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\")
-    return "//" in lowered or "\\" in lowered or "/../" in lowered + "/" or "/./" in lowered + "/"
+    decoded = path.lower()
+    for code, meant in (("%2e", "."), ("%2f", "/"), ("%5c", "\\"), ("%3b", ";")):
+        decoded = decoded.replace(code, meant)
+    segments = [segment.partition(";")[0] for segment in decoded[1:].split("/")]  # some servers cut off ";..."
+    return "\\" in decoded or "" in segments[:-1] or "." in segments or ".." in segments

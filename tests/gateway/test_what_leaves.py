@@ -1,0 +1,167 @@
+"""What goes to the provider and what comes back: credentials, headers, paths; nothing that belongs elsewhere."""
+
+import json
+
+import pytest
+
+from coderai.demo.answers_messages import messages_answer
+from coderai.demo.provider import Reply
+from coderai.records import Ending
+from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening
+from tests.gateway.raw import request, saying, talk
+from tests.gateway.test_recorded import CHAT, MESSAGES
+
+BYOK = {"X-Coder-AI-Governance-Token": TOKEN}
+CLOSE = b"Connection: close"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/anthropic/v1/messages", MESSAGES), ("/openai/v1/chat/completions", CHAT)], ids=["a", "o"]
+)
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": f"Bearer {TOKEN}"}, {"Authorization": f"bearer  {TOKEN}"}, {"X-Api-Key": TOKEN}],
+    ids=["bearer", "two blanks", "x-api-key"],
+)
+async def test_a_gateway_token_in_every_header_is_no_credential_of_the_callers_own(
+    opened: Opening, path, body, headers
+):
+    async with opened(messages_answer(text="hi")) as setting:
+        async with setting.client.post(setting.url + path, json=body, headers=BYOK | headers) as answer:
+            await answer.read()
+        seen = setting.provider.seen[0]
+        assert not [value for value in seen.headers.values() if TOKEN in value]
+        assert [value for value in seen.headers.values() if CENTRAL_KEY in value]
+        assert setting.notebook.begun[0].credential_kind == "centralized"
+
+
+async def test_of_two_own_credentials_the_one_of_the_providers_kind_is_sent(opened: Opening):
+    own = BYOK | {"X-Api-Key": "sk-ant-own-0123456789abcdef", "Authorization": "Bearer sk-own-0123456789abcdef"}
+    async with opened(messages_answer(text="hi"), messages_answer(text="hi")) as setting:
+        for path, body in (("/anthropic/v1/messages", MESSAGES), ("/openai/v1/chat/completions", CHAT)):
+            async with setting.client.post(setting.url + path, json=body, headers=own) as answer:
+                await answer.read()
+        sent = [(seen.headers.get("X-Api-Key"), seen.headers.get("Authorization")) for seen in setting.provider.seen]
+    assert sent == [("sk-ant-own-0123456789abcdef", None), (None, "Bearer sk-own-0123456789abcdef")]
+
+
+async def test_a_scheme_without_a_credential_is_none(opened: Opening):
+    async with opened(keys=()) as setting:
+        headers = BYOK | {"Authorization": "Bearer"}
+        async with setting.client.post(setting.url + "/openai/v1/responses", json=CHAT, headers=headers) as answer:
+            assert answer.status == 401
+        assert setting.provider.seen == []
+
+
+async def test_a_redirect_does_not_lead_the_client_past_the_gateway(opened: Opening):
+    reply = Reply(status=307, headers={"Location": "https://elsewhere.example.com/v1/messages"}, chunks=[b"{}"])
+    async with opened(reply, reply) as setting:
+        for path, method in (("/anthropic/v1/messages", "POST"), ("/anthropic/v1/models", "GET")):
+            headers = {"X-Api-Key": TOKEN}
+            url = setting.url + path
+            async with setting.client.request(
+                method, url, json=MESSAGES, headers=headers, allow_redirects=False
+            ) as answer:
+                assert answer.status == 307
+                assert "Location" not in answer.headers
+
+
+async def test_headers_named_by_any_connection_header_stay_here(opened: Opening):
+    async with opened(messages_answer(text="hi")) as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        headers = [b"Connection: close, X-One", b"connection: x-two", b"X-One: 1", b"X-Two: 2", b"X-Three: 3"]
+        await talk(url, request(url, json.dumps(MESSAGES).encode(), headers=headers))
+        seen = setting.provider.seen[0].headers
+    assert [name in seen for name in ("X-One", "X-Two", "X-Three")] == [False, False, True]
+
+
+async def test_headers_named_by_the_providers_connection_header_stay_here_too(opened: Opening):
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Kept: a\r\nX-Kept: b\r\n\r\n{}"
+    async with saying(answer) as url, opened(base_url=url) as setting:
+        async with setting.post("/anthropic/v1/messages", MESSAGES) as got:
+            assert "X-Hop" not in got.headers
+            assert got.headers.getall("X-Kept") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[b"X-Name: M\xfcller"], [b"X-Name: \xf0\x9f\xa6\x8a"], [b"X-Name: a", b"X-Name: b"], [b"X-Empty:"]],
+    ids=["latin-1", "utf-8", "twice", "empty"],
+)
+async def test_header_values_arrive_as_they_were_sent(opened: Opening, headers):
+    received = []
+
+    async with opened() as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        data = request(url, json.dumps(MESSAGES).encode(), headers=[*headers, CLOSE])
+        await talk(url, data)
+        received = setting.provider.seen[0].headers
+    name, _, _ = headers[0].partition(b":")
+    values = [value.encode("utf-8", "surrogateescape") for value in received.getall(name.decode())]
+    assert values == [line.partition(b":")[2].strip() for line in headers]
+
+
+async def test_an_own_credential_that_is_no_text_is_sent_as_it_is(opened: Opening):
+    async with opened(messages_answer(text="hi")) as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        headers = [b"X-Coder-AI-Governance-Token: " + TOKEN.encode(), b"X-Api-Key: k\xfcy", CLOSE]
+        got, _ = await talk(url, request(url, json.dumps(MESSAGES).encode(), headers=headers, token=""))
+        assert got.startswith(b"HTTP/1.1 200")
+        assert setting.provider.seen[0].headers["X-Api-Key"].encode("utf-8", "surrogateescape") == b"k\xfcy"
+        assert setting.notebook.endings == [Ending.COMPLETE]
+
+
+async def test_a_key_with_a_line_break_is_not_sent_and_the_record_ends(opened: Opening):
+    async with opened(keys=("sk-1\r\nX-Injected: 1",)) as setting:
+        async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
+            assert answer.status == 400
+        assert setting.provider.seen == []
+        assert len(setting.notebook.ended) == 1
+
+
+@pytest.mark.parametrize("query", ["?beta=true", "?q=%2F%3f&a", "?a=b?c", "?a=b#c"])
+async def test_a_query_arrives_as_it_was_sent(opened: Opening, query):
+    async with opened(messages_answer(text="hi")) as setting:
+        url = setting.url + "/anthropic/v1/messages" + query
+        got, _ = await talk(url, request(url, json.dumps(MESSAGES).encode(), headers=[CLOSE]))
+        assert got.startswith(b"HTTP/1.1 200")
+        assert [seen.path for seen in setting.provider.seen] == ["/v1/messages" + query]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/openai/v1/responses/",
+        "/openai/v1/responses//",
+        "/openai/v1/responses;x/",
+        "/openai/v1/responses/.",
+        "/openai/v1/responses/%2e",
+        "/openai/v1/responses/x/%2E%2e/y",
+        "/openai/v1/responses/x/..;/y",
+        "/openai/v1/responses/x/..%3b/y",
+        "/openai/v1/models/..%2ffiles",
+        "/openai/v1/models/..%5cfiles",
+        "/openai//v1/responses",
+        "//openai/v1/responses",
+        "/openai/v1/Responses",
+        "/openai",
+        "/openai?x",
+        "",
+    ],
+)
+async def test_no_way_of_writing_a_path_goes_past_the_table_or_the_record(opened: Opening, path):
+    async with opened() as setting:
+        url = setting.url + path
+        got, _ = await talk(url, request(url, b'{"model": "m"}', headers=[CLOSE]))
+        assert got.startswith(b"HTTP/1.1 404")
+        assert setting.provider.seen == []
+        assert setting.notebook.begun == []
+
+
+async def test_an_absolute_target_is_served_or_refused_but_never_sent_elsewhere(opened: Opening):
+    async with opened() as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        data = request(url, b"{}", headers=[CLOSE]).replace(b"POST /", b"POST http://elsewhere.example.com/")
+        got, _ = await talk(url, data)
+        assert got.startswith(b"HTTP/1.1 4")
+        assert setting.provider.seen == []

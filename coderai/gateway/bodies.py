@@ -23,6 +23,8 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
             pieces.append(piece)
     except RequestPayloadError as error:
         raise Invalid("the request body is not what its headers announce") from error
+    except ConnectionError as error:
+        raise Invalid("the client left before its request was complete") from error
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

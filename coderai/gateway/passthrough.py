@@ -30,15 +30,16 @@ class Passthrough:
         with self._watch.flight(request) as flight:
             async with self._upstream.send(call, flight.limit()) as answer:
                 client = streamed(request, answer.status, to_client(answer.headers))
-                await client.prepare(request)
                 try:
+                    await client.prepare(request)
                     async with flight.limit():
                         while chunk := await answer.read():
                             flight.turns += 1
                             await client.write(chunk)
+                    flight.landed()
+                    await client.write_eof()
+                except ConnectionResetError:
+                    pass  # nobody is there any more
                 except (BrokenOff, TimeoutError):
                     cut_off(request)  # never a clean end for half an answer
-                    return client
-                flight.landed()
-                await client.write_eof()
                 return client

@@ -57,6 +57,7 @@ class Flight:
         self.ending = Ending.TIMEOUT
         """Why the wait was ended, once it was."""
         self._landed = False
+        self._interrupted = False
         self._turns_seen = 0
         self._quiet_since = now
         self._commented_at = now
@@ -64,7 +65,7 @@ class Flight:
 
     def limit(self) -> asyncio.Timeout:
         """Return the context inside which the watch may end a wait; it then raises TimeoutError at its border."""
-        self._limit = asyncio.timeout(None)
+        self._limit = asyncio.timeout(0 if self._interrupted else None)
         return self._limit
 
     def trailing(self) -> asyncio.Timeout:
@@ -87,10 +88,11 @@ class Flight:
 
     def interrupt(self, ending: Ending) -> None:
         """End the current wait, if there is one."""
+        self._interrupted = True
         limit, self._limit = self._limit, None
         if limit is not None:
             self.ending = ending
-            with suppress(RuntimeError):  # that wait is over, and the next has not begun
+            with suppress(RuntimeError):  # that wait is over; the next one will not begin
                 limit.reschedule(0)
 
     def landed(self) -> None:

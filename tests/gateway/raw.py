@@ -1,4 +1,4 @@
-"""Both ends of the wire in the raw: clients that write and read bytes, providers that send exactly what they are told."""
+"""Both ends of the wire in the raw: clients that write bytes, providers that send exactly what they are told."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -1,4 +1,4 @@
-"""HTTP/1.0, as nginx speaks it to what is behind it: there, only the close of the connection is the end of an answer."""
+"""HTTP/1.0, as nginx speaks it to what is behind it: only the close of the connection is the end of an answer."""
 
 import json
 

@@ -77,10 +77,13 @@ async def test_headers_named_by_any_connection_header_stay_here(opened: Opening)
 
 async def test_headers_named_by_the_providers_connection_header_stay_here_too(opened: Opening):
     answer = b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Kept: a\r\nX-Kept: b\r\n\r\n{}"
-    async with saying(answer) as url, opened(base_url=url) as setting:
-        async with setting.post("/anthropic/v1/messages", MESSAGES) as got:
-            assert "X-Hop" not in got.headers
-            assert got.headers.getall("X-Kept") == ["a", "b"]
+    async with (
+        saying(answer) as url,
+        opened(base_url=url) as setting,
+        setting.post("/anthropic/v1/messages", MESSAGES) as got,
+    ):
+        assert "X-Hop" not in got.headers
+        assert got.headers.getall("X-Kept") == ["a", "b"]
 
 
 @pytest.mark.parametrize(

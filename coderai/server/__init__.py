@@ -5,8 +5,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +29,12 @@ from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.observe.recordlog import record_logs
 from coderai.providers.registry import Registry, build
-from coderai.recorder import Recorder, recording
+from coderai.recorder import Recorder, RecordLog, recording
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
 from coderai.settings import Loaded, Settings
 from coderai.store import processes
-from coderai.store.engine import Synchronous, open_store
+from coderai.store.engine import Store, Synchronous, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def serve(
         first = await first_start(store, settings.data_dir, keys_given=keys_given)
         vanished = await apply_config(store, settings.providers)
         sinks = record_logs(structured=settings.aibridge_structured_logging)
-        recorder = await stack.enter_async_context(recording(store.records, sinks))
+        recorder = await stack.enter_async_context(_recording(settings, store, sinks))
         registry = Registry(build(each, allow_byok=settings.aibridge_allow_byok) for each in settings.providers)
         authority = TokenAuthority(store)
         watch = Watch(_patience(settings))
@@ -154,6 +154,15 @@ def make_data_dir(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnusable(f"the data directory {path} cannot be made: {error.strerror}") from error
+
+
+def _recording(settings: Settings, store: Store, sinks: Sequence[RecordLog]) -> AbstractAsyncContextManager[Recorder]:
+    return recording(
+        store.records,
+        sinks,
+        begin_wait=settings.recorder_begin_wait.total_seconds(),
+        end_wait=settings.recorder_end_wait.total_seconds(),
+    )
 
 
 def _patience(settings: Settings) -> Patience:

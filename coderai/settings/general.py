@@ -158,6 +158,26 @@ class StorageOptions(Part):
             "SQLite: full survives a power failure, normal a crash only.",
         ),
     ] = "full"
+    recorder_begin_wait: Annotated[
+        PositiveDuration,
+        own(
+            "storage",
+            "recorder-begin-wait",
+            "database.recorderBeginWait",
+            "How long a call waits for its start to be stored; then it is refused with 503.",
+            rare=True,
+        ),
+    ] = timedelta(seconds=5)
+    recorder_end_wait: Annotated[
+        PositiveDuration,
+        own(
+            "storage",
+            "recorder-end-wait",
+            "database.recorderEndWait",
+            "How long an answer waits for its records to be stored; then it ends with an error event.",
+            rare=True,
+        ),
+    ] = timedelta(seconds=15)
     external_token_encryption_keys: Annotated[
         SecretKeys,
         general(

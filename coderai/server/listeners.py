@@ -1,6 +1,7 @@
 """Where the server listens: publicly for tools and people with tokens, privately for the local owner."""
 
 import json
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from coderai import __version__
 from coderai.api.app import PREFIXES, Services, add_routes
@@ -29,8 +31,11 @@ _CLEANUP_SECONDS: Final = 5.0
 
 
 def runner_for(app: web.Application) -> web.AppRunner:
+    log = logging.getLogger("coderai.http")
+    log.addFilter(_without_the_request)
     return web.AppRunner(
         app,
+        logger=log,
         access_log=None,
         handle_signals=False,
         handler_cancellation=False,  # a client that leaves is noticed by the watch; its records are kept
@@ -40,6 +45,16 @@ def runner_for(app: web.Application) -> web.AppRunner:
         read_bufsize=_READ_BYTES,
         shutdown_timeout=_CLEANUP_SECONDS,
     )
+
+
+def _without_the_request(record: logging.LogRecord) -> bool:
+    """aiohttp quotes the lines of a malformed request, of which one may hold a credential: only say what happened."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "malformed request refused: %s", (type(error).__name__,)
+        record.exc_info = None
+    return True
 
 
 def private_app(services: Services) -> web.Application:
@@ -101,9 +116,21 @@ def _put_before(runner: web.AppRunner, data_plane: Callable[[web.BaseRequest], A
         parts = request.raw_path.split("/", 5)
         ours = len(parts) > 4 and f"/{parts[1]}/{parts[2]}/{parts[3]}" in PREFIXES
         name = parts[4].partition("?")[0] if ours else ""
-        return data_plane(request) if ours and name not in RESERVED_NAMES else management(request)
+        if not ours or name in RESERVED_NAMES:
+            return management(request)
+        return _continued(request, data_plane) if "Expect" in request.headers else data_plane(request)
 
     server.request_handler = handle
+
+
+async def _continued(
+    request: web.BaseRequest, data_plane: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Ask for the body that the client holds back; aiohttp does that in its router, which is not on this way."""
+    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # no part of the answer
+    return await data_plane(request)
 
 
 async def _not_mounted(_request: web.BaseRequest) -> web.Response:

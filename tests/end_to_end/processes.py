@@ -46,6 +46,7 @@ class Gateway:
     environment: dict[str, str] = field(default_factory=dict)
     url: str = ""
     log: list[str] = field(default_factory=list)
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _process: Process | None = None
     _reading: asyncio.Task[None] | None = None
 
@@ -83,7 +84,9 @@ class Gateway:
         assert self._process is not None
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode():
-            self.log.append(line)
+            async with self._news:
+                self.log.append(line)
+                self._news.notify_all()
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -102,6 +105,26 @@ class Gateway:
             if self._reading is not None:
                 await self._reading
         return code
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, and do not wait."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def gone(self) -> int:
+        """Wait until the process has left; return its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    async def said(self, text: str) -> None:
+        """Wait for a line with *text* in its log."""
+        async with asyncio.timeout(30), self._news:
+            await self._news.wait_for(lambda: any(text in line for line in self.log))
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:

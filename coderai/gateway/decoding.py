@@ -19,35 +19,71 @@ class Body(Protocol):
     def at_end(self) -> bool: ...
 
 
-Decode = Callable[[bytes], bytes]
+class Decoder(Protocol):
+    """Undoes one content encoding."""
+
+    def decode(self, data: bytes) -> bytes: ...
+
+    def whole(self) -> bool:
+        """Tell whether what came so far ends where the encoding says."""
+        ...
 
 
-def _gzip() -> Decode:
-    return zlib.decompressobj(wbits=47).decompress  # gzip and zlib, told apart by their heads
+class _Zlib:
+    """gzip and zlib, told apart by their heads; several gzip members in a row are one text."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=47)
+
+    def decode(self, data: bytes) -> bytes:
+        plain = []
+        while data:
+            if self._member.eof:
+                self._member = zlib.decompressobj(wbits=47)
+            plain.append(self._member.decompress(data))
+            data = self._member.unused_data
+        return b"".join(plain)
+
+    def whole(self) -> bool:
+        return self._member.eof
 
 
-def _brotli() -> Decode:
-    import brotli
+class _Brotli:
+    def __init__(self) -> None:
+        import brotli
 
-    decode: Decode = brotli.Decompressor().process
-    return decode
+        self._stream = brotli.Decompressor()
 
+    def decode(self, data: bytes) -> bytes:
+        plain: bytes = self._stream.process(data)
+        return plain
 
-def _zstd() -> Decode:
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        from backports import zstd
-    decode: Decode = zstd.ZstdDecompressor().decompress
-    return decode
+    def whole(self) -> bool:
+        return bool(self._stream.is_finished())
 
 
-_DECODERS: Final[dict[str, Callable[[], Decode]]] = {
-    "gzip": _gzip,
-    "x-gzip": _gzip,
-    "deflate": _gzip,
-    "br": _brotli,
-    "zstd": _zstd,
+class _Zstd:
+    def __init__(self) -> None:
+        try:
+            from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            from backports import zstd
+        self._stream = zstd.ZstdDecompressor()
+
+    def decode(self, data: bytes) -> bytes:
+        plain: bytes = self._stream.decompress(data)
+        return plain
+
+    def whole(self) -> bool:
+        return bool(self._stream.eof)
+
+
+_DECODERS: Final[dict[str, Callable[[], Decoder]]] = {
+    "gzip": _Zlib,
+    "x-gzip": _Zlib,
+    "deflate": _Zlib,
+    "br": _Brotli,
+    "zstd": _Zstd,
 }
 
 
@@ -58,19 +94,23 @@ class Decoded:
         self._body = body
         self._encoding = encoding
         opening = _DECODERS.get(encoding)
-        self._decode = opening() if opening else None
+        self._decoder = opening() if opening else None
+        self._came = False
 
     async def read(self) -> bytes:
         """Return decoded bytes, empty at the end."""
-        if self._decode is None:
+        if self._decoder is None:
             raise BrokenOff(f"the provider used the content encoding {self._encoding!r} that it was not offered")
         while chunk := await self._body.read():
+            self._came = True
             try:
-                plain = self._decode(chunk)
+                plain = self._decoder.decode(chunk)
             except Exception as error:  # each codec raises its own class, brotli in two forms
                 raise BrokenOff(f"the provider's {self._encoding} data is broken") from error
             if plain:
                 return plain
+        if self._came and not self._decoder.whole():
+            raise BrokenOff(f"the provider's {self._encoding} data ends too early")
         return b""
 
     async def pour(self, sink: Sink) -> None:

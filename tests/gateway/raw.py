@@ -16,11 +16,29 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @asynccontextmanager
 async def serving(serve: Serve) -> AsyncIterator[str]:
     """Listen on 127.0.0.1 and give the base URL."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    running = 0
+    idle = asyncio.Event()
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal running
+        running += 1
+        idle.clear()
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+            running -= 1
+            if not running:
+                idle.set()
+
+    idle.set()
+    server = await asyncio.start_server(counted, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        async with asyncio.timeout(5):
+            await idle.wait()
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:

@@ -182,6 +182,27 @@ async def test_an_interruption_between_two_waits_ends_the_next_one():
     assert flight.ending is Ending.CANCELLED
 
 
+async def test_a_client_that_does_not_take_the_end_for_too_long_is_dropped():
+    class Transport:
+        aborted = False
+
+        def is_closing(self) -> bool:
+            return self.aborted
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    class Request:
+        transport = Transport()
+
+    flight = Flight(Request(), 0.0)  # type: ignore[arg-type]
+    flight.landed()
+    assert not flight.look(5.0, Patience(upstream=10))
+    assert not Request.transport.aborted
+    assert not flight.look(10.0, Patience(upstream=10))
+    assert Request.transport.aborted
+
+
 async def test_pipelined_requests_are_answered_in_order(opened: Opening):
     first, second = messages_answer(text="one"), messages_answer(text="two")
     async with opened(first, second) as setting:

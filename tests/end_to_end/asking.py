@@ -8,8 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from coderai.demo.provider import Reply, ScriptedProvider, Seen, Stall
-from tests.end_to_end.conftest import small_agent
+from coderai.demo.provider import Answering, Reply, ScriptedProvider, Seen, Stall
 from tests.end_to_end.processes import Gateway
 
 APIS = ("messages", "chat", "responses")
@@ -90,9 +89,10 @@ async def rest(answer: aiohttp.ClientResponse) -> Told:
 
 
 class SlowAgent:
-    """Answers like ``small_agent``; for a prompt with "slow" in it, the second half waits for ``release``."""
+    """Answers as *usual*; for a prompt with "slow" in it, the second half waits for ``release``."""
 
-    def __init__(self) -> None:
+    def __init__(self, usual: Answering) -> None:
+        self._usual = usual
         self.stalls: list[Stall] = []
         self.released: list[bytes] = []
         """The first event of each second half."""
@@ -100,7 +100,7 @@ class SlowAgent:
         self.url = ""
 
     def _answer(self, seen: Seen) -> Reply:
-        reply = small_agent(seen)
+        reply = self._usual(seen)
         if b"slow" not in seen.body:
             return reply
         self.stalls.append(Stall())

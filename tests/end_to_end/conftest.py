@@ -10,6 +10,7 @@ from coderai.demo.answers_chat import chat_answer
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.answers_responses import responses_answer
 from coderai.demo.provider import Reply, ScriptedProvider, Seen
+from tests.end_to_end.asking import SlowAgent
 from tests.end_to_end.processes import Gateway, coderai
 
 LOOKING = Tokens(input=100, output=20, cache_read=30)
@@ -36,6 +37,14 @@ async def provider() -> AsyncIterator[tuple[ScriptedProvider, str]]:
     scripted = ScriptedProvider(small_agent)
     async with scripted.serving() as url:
         yield scripted, url
+
+
+@pytest.fixture
+async def agent() -> AsyncIterator[SlowAgent]:
+    """The same agent, whose slow answers wait."""
+    slow = SlowAgent(small_agent)
+    async with slow.scripted.serving() as slow.url:
+        yield slow
 
 
 @pytest.fixture

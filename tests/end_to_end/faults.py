@@ -1,4 +1,4 @@
-"""Ways in which a database can be away, for a server that is another process. None needs rights or a machine's set-up."""
+"""Ways in which a database can be away, for a server in another process. None needs rights or help of the machine."""
 
 import asyncio
 import errno

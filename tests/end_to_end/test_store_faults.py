@@ -1,4 +1,4 @@
-"""The audit store is away while the server runs: no call unrecorded, no end unrecorded, and service returns by itself."""
+"""The audit store is away while the server runs: no call and no end unrecorded, and service returns by itself."""
 
 import asyncio
 import time
@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from coderai.store.engine import open_store
-from coderai.store.schema import interceptions, token_usages, user_prompts
 from tests.end_to_end import faults
 from tests.end_to_end.asking import APIS, ENDS, FORMS, Client, SlowAgent, Told, calling, rest
 from tests.end_to_end.conftest import make_token
 from tests.end_to_end.faults import Fault
 from tests.end_to_end.processes import Gateway
-from tests.store.looking import recounted, roll_up
+from tests.end_to_end.records import endings
 
 NOT_STORED = b"the audit records of this answer cannot be stored"
 SHORT_WAITS = ("--recorder-begin-wait=500ms", "--recorder-end-wait=1s", "--shutdown-grace=3s")
@@ -44,13 +41,6 @@ async def fault(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     url = request.getfixturevalue("postgres_server").fresh()
     async with faults.way_to(url) as way:
         yield POSTGRES[name](url, way)
-
-
-@pytest.fixture
-async def agent() -> AsyncIterator[SlowAgent]:
-    slow = SlowAgent()
-    async with slow.scripted.serving() as slow.url:
-        yield slow
 
 
 @pytest.fixture
@@ -81,19 +71,6 @@ async def until_served(client: Client) -> None:
     async with asyncio.timeout(10):
         while (await client.ask("chat", "are you back?")).status != 200:
             await asyncio.sleep(0.05)
-
-
-async def endings(url: str) -> dict[str, tuple[str, int | None]]:
-    """By prompt: how the exchange ended, and its output tokens."""
-    query = (
-        select(user_prompts.c.prompt, interceptions.c.ending, token_usages.c.output_tokens)
-        .join(interceptions, interceptions.c.id == user_prompts.c.interception_id)
-        .outerjoin(token_usages, token_usages.c.interception_id == interceptions.c.id)
-    )
-    async with open_store(url, jobs=False) as store:
-        assert await roll_up(store) == await recounted(store)
-        async with store.reading() as db:
-            return {row.prompt: (row.ending, row.output_tokens) for row in await db.execute(query)}
 
 
 async def test_calls_are_refused_streams_do_not_end_and_service_returns(

@@ -142,6 +142,8 @@ class Exchanges:
         cut = await read_whole(answer, client, flight)
         flight.landed()
         learned = _learned(wire, answer.status, client.body, ask, cut)
+        if cut is None and learned.trouble and _is_half(answer.headers):
+            cut = Ending.BROKEN_OFF
         ending = _ending(cut, learned, flight)
         stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
         if not stored:
@@ -224,6 +226,12 @@ def _learned(wire: Wire, status: int, body: bytes, ask: Ask, cut: Ending | None)
         kind, message = wire.read_error(status, body)
         return Answer(ending=Ending.UPSTREAM_ERROR, error_type=kind, error_message=message)
     return wire.read_answer(body, ask) if cut is None else Answer(ending=cut)
+
+
+def _is_half(headers: Mapping[str, str]) -> bool:
+    """Whether a body that makes no sense was cut off: without a length, the close was no proof of its end."""
+    delimited = "Content-Length" in headers or "Transfer-Encoding" in headers
+    return not delimited and "json" in headers.get("Content-Type", "").lower()
 
 
 def _is_stream(headers: Mapping[str, str]) -> bool:

@@ -249,3 +249,22 @@ async def test_half_a_passed_through_answer_is_not_ended(opened: Opening):
         got, _ = await talk(url, request(url, method="GET"))
     assert got.startswith(b"HTTP/1.1 200")
     assert not got.endswith(b"0\r\n\r\n")
+
+
+@THREE_APIS
+async def test_half_of_an_answer_without_a_length_is_a_502(opened: Opening, path, body, reply):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+    async with saying(head, reply.whole[:-20]) as url, opened(base_url=url) as setting:
+        async with setting.post(path, body) as answer:
+            assert answer.status == 502
+            assert "broke off" in (await answer.json())["error"]["message"]
+        assert setting.notebook.endings == [Ending.BROKEN_OFF]
+
+
+async def test_a_whole_answer_without_a_length_is_passed_on(opened: Opening):
+    whole = messages_answer(text="hi").whole
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+    async with saying(head, whole) as url, opened(base_url=url) as setting:
+        async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
+            assert await answer.read() == whole
+        assert setting.notebook.endings == [Ending.COMPLETE]

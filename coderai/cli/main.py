@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import typer
@@ -120,12 +121,13 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
         _complain(error, arguments)
         return exit_code(error)
     if hasattr(error, "format_message"):  # typer's errors of usage; their base class is not public
-        _complain(WrongUse(error.format_message()), arguments)
+        if text := error.format_message():  # empty when a noun stands alone: typer has printed the help then
+            _complain(WrongUse(text), arguments)
         return int(getattr(error, "exit_code", USAGE))
     if os.environ.get("CODERAI_DEBUG"):
         raise error
-    text = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
-    _complain(CoderaiError(text), arguments)
+    internal = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
+    _complain(CoderaiError(internal), arguments)
     return FAILED
 
 
@@ -140,7 +142,7 @@ def _complain(error: CoderaiError, arguments: Sequence[str]) -> None:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = pairwise([*arguments, ""])
     return any(
         one in ("-ojson", "-o=json", "--output=json") or (one in ("-o", "--output") and two == "json")
         for one, two in pairs

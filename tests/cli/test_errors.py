@@ -74,6 +74,16 @@ def test_wrong_use(coderai, arguments):
     assert "--help" in said.err
 
 
+@pytest.mark.parametrize("arguments", [(), ("sessions",), ("tokens",)])
+def test_nothing_to_do_shows_the_help_and_no_error(alone, capfd, arguments):
+    from coderai.cli.main import run
+
+    assert run(arguments) == 2
+    out, err = capfd.readouterr()
+    assert "Usage: coderai" in out
+    assert err == ""
+
+
 def test_no_token_is_explained(api, alone, capfd):
     from coderai.cli.main import run
 

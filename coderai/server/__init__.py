@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,14 +138,21 @@ def run(loaded: Loaded) -> int:
         _say(f"error: {error}")
         return 1
     except BaseExceptionGroup as group:
-        ours, others = group.split(CoderaiError)
-        if others is not None:
+        if group.split(CoderaiError)[1] is not None:
             raise
-        assert ours is not None
-        for each in ours.exceptions:
+        for each in _single(group):
             _say(f"error: {each}")
         return 1
     return 0
+
+
+def _single(error: BaseException) -> Iterator[BaseException]:
+    """Yield what a group holds, however deep: the store and the recorder have groups of tasks of their own."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _single(each)
+    else:
+        yield error
 
 
 def make_data_dir(path: Path) -> None:

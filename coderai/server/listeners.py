@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -93,7 +94,8 @@ async def listening_publicly(
         await site.start()
     except OSError as error:
         await runner.cleanup()
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        unknown = isinstance(error, socket.gaierror)  # its numbers are not those of the system
+        reason = "its name cannot be resolved" if unknown else os.strerror(error.errno) if error.errno else str(error)
         raise BadSettings(f"cannot listen on --http-address {settings.http_address}: {reason}") from error
     try:
         shown = "127.0.0.1" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound

@@ -22,4 +22,4 @@ async def test_an_address_that_is_not_ours_is_named(tmp_path):
 async def test_a_host_that_is_none_is_named(tmp_path, host):
     said = await coderai("server", f"--data-dir={tmp_path}", f"--http-address={host}:8080")
     assert said.code == 1
-    assert said.err == f"error: cannot listen on --http-address {host}:8080: no such address on this machine\n"
+    assert said.err == f"error: cannot listen on --http-address {host}:8080: its name cannot be resolved\n"

@@ -1,5 +1,6 @@
 """The door of the data plane: which provider, which route, who asks; then the exchange or the passthrough."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -73,7 +74,7 @@ class DataPlane:
         if instance is None or instance.state == "error" or instance.family is None:
             return self._unknown(request, instance, path, form)
         if instance.state == "disabled":
-            return refuse(form, 503, f'provider_disabled: AI provider "{instance.name}" is disabled')
+            return _turned_away(request, form, 503, f'provider_disabled: AI provider "{instance.name}" is disabled')
         route = instance.family.route(path)
         if route is None:
             return self._unknown(request, instance, path, form)
@@ -82,7 +83,9 @@ class DataPlane:
         if route.api is None:
             return await self._passthrough.handle(admitted)
         if request.method != "POST":
-            return refuse(form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"})
+            return _turned_away(
+                request, form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"}
+            )
         return await self._exchanges.handle(admitted, WIRES[route.api])
 
     def _unknown(self, request: web.BaseRequest, instance: Instance | None, path: str, form: Form) -> web.Response:
@@ -92,7 +95,16 @@ class DataPlane:
             text += f" (provider {instance.name} cannot be used: {instance.reason})"
         elif instance is not None and instance.family is not None:
             text += f"; the base URL for this provider ends in /{instance.name}{instance.family.prefix}"
-        return refuse(form, 404, text)
+        return _turned_away(request, form, 404, text)
+
+
+def _turned_away(
+    request: web.BaseRequest, form: Form, status: int, text: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Refuse, and leave a line in the log: some tools hide our text, and a wrong base URL is the usual mistake."""
+    path = request.raw_path.partition("?")[0]
+    log.info("request refused", method=request.method, path=path, status=status, reason=text)
+    return refuse(form, status, text, headers)
 
 
 def _wants_websocket(request: web.BaseRequest) -> bool:

@@ -42,10 +42,12 @@ def form_for(path: str) -> Form:
     return anthropic_error if "/messages" in path or "anthropic" in path else openai_error
 
 
-def refuse(form: Form, status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """Return our own refusal."""
+def refuse(
+    form: Form, status: int, message: str, headers: Mapping[str, str] | None = None, *, final: bool = False
+) -> web.Response:
+    """Return our own refusal; *final* says that trying again cannot help, whatever the status."""
     response = web.Response(status=status, body=form(status, message), content_type="application/json")
-    if status in _FINAL:
+    if final or status in _FINAL:
         response.headers["x-should-retry"] = "false"
     elif status == 503:
         response.headers["Retry-After"] = "1"

@@ -29,7 +29,8 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
         ("POST", "/broken/v1/chat/completions", AUTHORIZED, 404, "type google is not available yet"),
     ],
 )
-async def test_refusals(opened: Opening, method, path, headers, status, text):
+async def test_refusals(opened: Opening, caplog, method, path, headers, status, text):
+    caplog.set_level("INFO", "coderai.gateway")
     async with opened() as setting:
         # the path must reach the server as it is written here
         from yarl import URL
@@ -43,6 +44,7 @@ async def test_refusals(opened: Opening, method, path, headers, status, text):
             assert (answer.headers.get("x-should-retry") == "false") == (status != 503)
         assert setting.provider.seen == []
         assert setting.notebook.begun == []
+    assert [record.message for record in caplog.records] == ["request refused"]
 
 
 async def test_a_401_has_the_forms_that_every_tool_understands(opened: Opening):

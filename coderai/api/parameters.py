@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from coderai.errors import Invalid, NotFound
 
 _MOST: Final = 2**31 - 1
 _TRUE: Final = frozenset({"true", "1", "t", "yes", "on"})
 _FALSE: Final = frozenset({"", "false", "0", "f", "no", "off"})
+
+
+def once(query: MultiMapping[str]) -> MultiMapping[str]:
+    """Return *query*, none of whose names is given twice: of two filters one would be ignored. Raises Invalid."""
+    twice = sorted({name for name in query if len(query.getall(name)) > 1})
+    if twice:
+        raise Invalid("a parameter cannot be used", [(name, "is given twice") for name in twice])
+    return query
 
 
 def whole(query: Mapping[str, str], name: str, default: int = 0, most: int = _MOST) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from coderai.api.answers import answer
-from coderai.api.parameters import clean, flag, part, whole
+from coderai.api.parameters import clean, flag, once, part, whole
 from coderai.api.record_shapes import detail_shape, interception_shape, session_shape, whole_interception_shape
 from coderai.api.routes import Ask, Route, Signed
 from coderai.control.lookup import Paging
@@ -17,7 +17,7 @@ from coderai.store.labels import Label
 
 
 async def _interceptions(ask: Ask) -> web.Response:
-    query = ask.request.query
+    query = once(ask.request.query)
     asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
     page = _paging(query, "after_id")
     if page.after_id:
@@ -35,7 +35,7 @@ async def _interception(ask: Ask) -> web.Response:
 
 
 async def _sessions(ask: Ask) -> web.Response:
-    query = ask.request.query
+    query = once(ask.request.query)
     asked = read_filter(SESSIONS, query.get("q", ""), query)
     page = _paging(query, "after_session_id")
     found = await ask.services.lookup.sessions(ask.caller, asked, page)
@@ -50,7 +50,7 @@ async def _sessions(ask: Ask) -> web.Response:
 
 
 async def _session(ask: Ask) -> web.Response:
-    query = ask.request.query
+    query = once(ask.request.query)
     before, after = clean(query, "before_id"), clean(query, "after_id")
     if before and after:
         raise Invalid("this page does not exist", [("before_id", "cannot be given together with after_id")])
@@ -71,7 +71,7 @@ async def _clients(ask: Ask) -> web.Response:
 
 
 async def _labels(ask: Ask, language: Language, label: Label) -> web.Response:
-    query = ask.request.query
+    query = once(ask.request.query)
     prefix = read_values(language, query.get("q", ""), query).get(label, "")
     page = Paging(_limit(query), whole(query, "offset"))
     return answer(await ask.services.lookup.labels(ask.caller, label, prefix, page))

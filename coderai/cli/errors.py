@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from coderai.errors import (
@@ -46,6 +47,17 @@ class WrongUse(CoderaiError):
     """The command line itself makes no sense."""
 
 
+@contextmanager
+def asking_for(kind: str, name: str) -> Iterator[None]:
+    """Name in a 404 what was asked for: the API never says whether it is not there or not to be seen."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.status != 404:
+            raise
+        raise Refused(404, f"no {kind} {name!r}", refused.message) from refused
+
+
 def exit_code(error: CoderaiError) -> int:
     """Return the exit code for *error*."""
     if isinstance(error, Refused):
@@ -68,11 +80,14 @@ def ours(error: Exception) -> Exception:
 def as_lines(error: CoderaiError) -> Iterator[str]:
     """Yield the text for people: message, detail, then one line per field that is wrong."""
     yield f"error: {error}"
-    document = _document(error)
-    if document["detail"]:
-        yield str(document["detail"])
-    for field, detail in _validations(error):
-        yield f"  {field}: {detail}"
+    said = {str(error)}
+    detail = str(_document(error)["detail"])
+    if detail and detail not in said:
+        yield detail
+        said.add(detail)
+    for field, wrong in _validations(error):
+        if wrong not in said:  # the API repeats for programs what the message says to people
+            yield f"  {field}: {wrong}"
 
 
 def as_json(error: CoderaiError) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from coderai.cli import filters
 from coderai.cli.connection import segment
+from coderai.cli.errors import asking_for
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import Interception, InterceptionPage, RawResults, read, who
@@ -84,7 +85,7 @@ def show_command(
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False,
 ) -> None:
     """Show one exchange with everything that was recorded about it."""
-    with run.api() as api:
+    with run.api() as api, asking_for("interception", interception):
         body = api.get(f"{PATH}/{segment(interception)}")
     if run.json:
         run.document(body)

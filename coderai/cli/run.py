@@ -18,6 +18,7 @@ from coderai.cli.text import Look, harmless_json
 from coderai.errors import CoderaiError, Invalid
 
 DEFAULT_SECONDS = 30.0
+DATABASE = "coderai.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class Run:
                 with closing(to_url(remote, seconds)) as api:
                     yield api
             case Local() as local:
+                new = not local.database_url and not (local.data_dir / DATABASE).exists()
                 with _local(local, seconds) as api:
+                    if new:  # usually a server runs, but on another directory
+                        self.note(f"{local.data_dir} is new; for data elsewhere say --data-dir or --url.")
                     yield api
 
 

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from coderai.cli import filters
 from coderai.cli.connection import Api, segment
-from coderai.cli.errors import Refused
+from coderai.cli.errors import Refused, asking_for
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import Session, SessionDetail, SessionPage, Thread, read, who
@@ -103,7 +103,7 @@ def show_command(
     full: Annotated[bool, typer.Option("--full", help="Cut nothing.")] = False,
 ) -> None:
     """Show a session: its threads, prompts, thinking, tool calls and tokens."""
-    with run.api() as api:
+    with run.api() as api, asking_for("session", session):
         body, session = _detail(api, session, initiator)
         if run.json:
             run.document(body)

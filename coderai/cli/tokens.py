@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from coderai.cli.connection import Api, segment
-from coderai.cli.errors import WrongUse
+from coderai.cli.errors import WrongUse, asking_for
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import NewKey, Token, read
 from coderai.cli.text import Column, one_line, table, until, when
@@ -48,7 +48,7 @@ def create_command(
         body["scopes"] = scope
     if delegate:
         body["delegate"] = True
-    with run.api() as api:
+    with run.api() as api, asking_for("user", user):
         answer = api.call("POST", f"/api/v2/users/{segment(user)}/keys/tokens", body)
     if run.json:
         run.document(answer)
@@ -68,7 +68,7 @@ def list_command(
         "include_all": "true" if everybody else None,
         "include_expired": "true" if include_expired else None,
     }
-    with run.api() as api:
+    with run.api() as api, asking_for("user", user):
         body = api.get(f"/api/v2/users/{segment(user)}/keys/tokens", query)
     if run.json:
         run.document(_listed(body))

@@ -25,6 +25,12 @@ def test_first_use_makes_the_data_and_the_owner(coderai, tmp_path):
     assert coderai("sessions", "list").err.endswith("no sessions\n")
 
 
+def test_a_new_data_directory_is_mentioned_once(coderai, tmp_path):
+    first, second = coderai("users", "list"), coderai("users", "list")
+    assert first.err == f"{tmp_path / 'data'} is new; for data elsewhere say --data-dir or --url.\n"
+    assert second.err == ""
+
+
 def test_people_and_their_tokens(coderai):
     assert coderai("users", "create", "-u", "coder-bot", "--service-account").code == 0
     assert coderai("users", "create", "-u", "alice", "-e", "alice@example.com", "--role", "auditor").code == 0

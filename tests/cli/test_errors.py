@@ -142,3 +142,31 @@ def test_help(coderai, arguments):
     said = coderai(*arguments)
     assert (said.code, said.err) == (0, "")
     assert "--data-dir" in said.out
+
+
+def test_nothing_is_said_twice(api, coderai):
+    taken = {
+        "message": "a name is taken",
+        "detail": "a name is taken",
+        "validations": [
+            {"field": "name", "detail": "a name is taken"},
+            {"field": "email", "detail": "is taken"},
+        ],
+    }
+    api.put("GET /api/v2/users", taken, 409)
+    assert coderai("users", "list").err == "error: a name is taken\n  email: is taken\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("sessions", "show", "nope"), "session 'nope'"),
+        (("interceptions", "show", "nope"), "interception 'nope'"),
+        (("tokens", "create", "--user", "nope"), "user 'nope'"),
+        (("tokens", "list", "--user", "nope"), "user 'nope'"),
+    ],
+)
+def test_what_is_not_there_is_named(api, coderai, arguments, named):
+    api.put("GET /api/v2/aibridge/sessions", {"count": 0, "sessions": []})
+    said = coderai(*arguments)
+    assert (said.code, said.err) == (4, f"error: no {named}\nNot found.\n")

@@ -198,7 +198,7 @@ def test_a_part_of_an_id_is_enough(api, coderai, part):
 def test_an_id_that_is_none(api, coderai):
     api.put(f"GET {SESSIONS}", {"count": 1, "sessions": [SESSION]})
     said = coderai("sessions", "show", "ffffffff")
-    assert (said.code, said.err) == (4, "error: Not found.\n")
+    assert (said.code, said.err) == (4, "error: no session 'ffffffff'\nNot found.\n")
 
 
 ONE = {

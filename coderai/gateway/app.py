@@ -104,7 +104,7 @@ def _turned_away(
     """Refuse, and leave a line in the log: some tools hide our text, and a wrong base URL is the usual mistake."""
     path = request.raw_path.partition("?")[0]
     log.info("request refused", method=request.method, path=path, status=status, reason=text)
-    return refuse(form, status, text, headers)
+    return refuse(form, status, text, headers, final=True)
 
 
 def _wants_websocket(request: web.BaseRequest) -> bool:

@@ -41,7 +41,8 @@ async def test_refusals(opened: Opening, caplog, method, path, headers, status, 
             document = await answer.json()
             assert text in document["error"]["message"]
             assert ("type" in document) == ("messages" in path)
-            assert (answer.headers.get("x-should-retry") == "false") == (status != 503)
+            assert answer.headers["x-should-retry"] == "false"
+            assert "Retry-After" not in answer.headers
         assert setting.provider.seen == []
         assert setting.notebook.begun == []
     assert [record.message for record in caplog.records] == ["request refused"]

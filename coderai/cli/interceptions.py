@@ -16,16 +16,16 @@ from coderai.cli.tree import interception_lines
 PATH = "/api/v2/aibridge/interceptions"
 _COLUMNS = (
     Column("ID"),
-    Column("INITIATOR", 20),
-    Column("CLIENT", 24),
-    Column("PROVIDER", 20),
-    Column("MODEL", 28),
-    Column("IN"),
-    Column("OUT"),
-    Column("TOOLS", 24),
+    Column("INITIATOR", 20, leaves=7),
+    Column("CLIENT", 24, least=11),
+    Column("PROVIDER", 20, least=9, leaves=2),
+    Column("MODEL", 28, least=12, leaves=5),
+    Column("IN", leaves=3),
+    Column("OUT", leaves=4),
+    Column("TOOLS", 24, least=8, leaves=6),
     Column("STARTED"),
-    Column("TOOK"),
-    Column("PROMPT", 60),
+    Column("TOOK", leaves=1),
+    Column("PROMPT", 60, least=16),
 )
 
 

@@ -23,15 +23,15 @@ _SHORTEST: Final = 4
 _COLUMNS = (
     Column("ID"),
     Column("INITIATOR", 20),
-    Column("CLIENT", 24),
-    Column("PROVIDER", 18),
-    Column("MODELS", 28),
-    Column("THREADS"),
+    Column("CLIENT", 24, least=12),
+    Column("PROVIDER", 18, least=9, leaves=2),
+    Column("MODELS", 28, least=12, leaves=4),
+    Column("THREADS", leaves=3),
     Column("IN"),
     Column("OUT"),
-    Column("CACHE R/W"),
+    Column("CACHE R/W", leaves=1),
     Column("LAST ACTIVE"),
-    Column("LAST PROMPT", 60),
+    Column("LAST PROMPT", 60, least=18),
 )
 
 

@@ -134,6 +134,10 @@ class Column:
     head: str
     limit: int | None = None
     """Cells are cut to this many characters, on a terminal only, and to fewer where it is narrow."""
+    least: int = 0
+    """Cut to less it says nothing: others leave before that."""
+    leaves: int = 0
+    """On a narrow terminal columns leave in this order; 0 stays."""
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], look: Look) -> list[str]:
@@ -160,7 +164,9 @@ def _for_a_person(columns: Sequence[Column], rows: Sequence[Sequence[str]], look
 
     lines = [[column.head for column in columns], *rows]
     natural = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
-    widths = _fitting(columns, natural, look.width)
+    kept = _staying(columns, natural, look.width)
+    lines = [[line[at] for at in kept] for line in lines]
+    widths = _fitting([columns[at] for at in kept], [natural[at] for at in kept], look.width)
     cells = [[cut(cell, width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     padded = ["  ".join(map(set_cell_size, line, widths)).rstrip() for line in cells]
     head, *rest = [cut(line, look.width) for line in padded]
@@ -172,10 +178,27 @@ def _for_a_person(columns: Sequence[Column], rows: Sequence[Sequence[str]], look
     return [captured.get(), *rest]
 
 
+def _staying(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
+    """Return the places of the columns for which there is room, when every cell is cut as far as it makes sense."""
+    least = [
+        min(width, max(column.least, len(column.head))) if column.limit else width
+        for column, width in zip(columns, natural, strict=True)
+    ]
+    kept = list(range(len(columns)))
+    for at in sorted((at for at in kept if columns[at].leaves), key=lambda at: columns[at].leaves):
+        if sum(least[each] for each in kept) + 2 * (len(kept) - 1) <= available:
+            break
+        kept.remove(at)
+    return kept
+
+
 def _fitting(columns: Sequence[Column], natural: Sequence[int], available: int) -> list[int]:
     """Return the widths: as natural as the limits allow, and the widest cells give way until the line fits."""
     widths = [min(width, column.limit or width) for column, width in zip(columns, natural, strict=True)]
-    least = [len(column.head) if column.limit else width for column, width in zip(columns, widths, strict=True)]
+    least = [
+        min(width, max(column.least, len(column.head))) if column.limit else width
+        for column, width in zip(columns, widths, strict=True)
+    ]
     while sum(widths) + 2 * (len(widths) - 1) > available:
         room = [width if width > smallest else 0 for width, smallest in zip(widths, least, strict=True)]
         widest = max(room)

@@ -77,9 +77,17 @@ def list_command(
     if not tokens:
         run.note("no tokens")
         return
-    heads = ["ID", "NAME", "SCOPES", *(["OWNER"] if everybody else []), "LAST USED", "EXPIRES AT", "CREATED AT"]
+    columns = [
+        Column("ID"),
+        Column("NAME", 40, least=10),
+        Column("SCOPES", 40, leaves=2),
+        *([Column("OWNER", 40)] if everybody else []),
+        Column("LAST USED"),
+        Column("EXPIRES AT"),
+        Column("CREATED AT", leaves=1),
+    ]
     rows = [_row(run, token, with_owner=everybody) for token in tokens]
-    run.say(table([Column(head, 40) for head in heads], rows, run.look))
+    run.say(table(columns, rows, run.look))
 
 
 def remove_command(

@@ -137,6 +137,27 @@ def test_the_widest_cells_give_way():
     assert lines == ["NUMBER   MODELS      PROMPT", "1234567  mmmmmmmmm…  pppppppppp…"]
 
 
+NARROWING = [
+    Column("ID"),
+    Column("MODEL", 20, least=8, leaves=2),
+    Column("CACHE", leaves=1),
+    Column("PROMPT", 60, least=9),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "heads"),
+    [(40, "ID   MODEL         CACHE  PROMPT"), (30, "ID   MODEL        PROMPT"), (20, "ID   PROMPT")],
+)
+def test_columns_leave_before_the_others_say_nothing(width, heads):
+    rows = [["123", "m" * 12, "0/0", "p" * 50]]
+    assert table(NARROWING, rows, Look(terminal=True, width=width, now=NOW))[0] == heads
+
+
+def test_a_pipe_loses_no_column():
+    assert table(NARROWING, [], PIPE) == ["ID  MODEL  CACHE  PROMPT"]
+
+
 def test_heads_are_bold_where_colors_are_wanted():
     assert table(COLUMNS, [], Look(terminal=True, width=80, now=NOW, color=True)) == [
         "\x1b[1mID  NAME  LAST PROMPT\x1b[0m"

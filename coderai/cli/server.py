@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
-from coderai.errors import BadSettings, CoderaiError
+from coderai.errors import BadSettings, CoderaiError, StoreUnusable
 from coderai.observe import logs
 from coderai.settings import Loaded, load
 from coderai.settings.flags import BadUsage
 from coderai.settings.rendering import help_text, write_config
+from coderai.store.locations import locate, without_secrets
 
 OK: Final = 0
 ERROR: Final = 1
@@ -45,7 +46,7 @@ def serve_with(
         case "write_config":
             print(write_config(loaded), end="", file=out)
         case "check":
-            print(summary(loaded), file=out)
+            return _check(loaded, out, err)
         case "serve":
             return _serve(loaded, run, err)
     return OK
@@ -58,6 +59,7 @@ def summary(loaded: Loaded) -> str:
         "ok",
         f"  config     {loaded.config or 'none'}",
         f"  data       {settings.data_dir}",
+        f"  database   {without_secrets(settings.database)}",
         f"  listener   {settings.http_address or 'none'}",
         f"  gateway    {'on' if settings.aibridge_enabled else 'off'}",
         f"  providers  {len(settings.providers)}",
@@ -69,6 +71,17 @@ def summary(loaded: Loaded) -> str:
             f"    {provider.name}  {provider.type}  {provider.base_url}  {credentials}  from {provider.origin}"
         )
     return "\n".join(lines)
+
+
+def _check(loaded: Loaded, out: TextIO, err: TextIO) -> int:
+    """Say what is in force. Nothing is opened: a database that is down is no mistake of the configuration."""
+    try:
+        locate(loaded.settings.database)
+    except StoreUnusable as error:
+        print(f"error: {error}", file=err)
+        return ERROR
+    print(summary(loaded), file=out)
+    return OK
 
 
 def _serve(loaded: Loaded, run: Callable[[Loaded], int], err: TextIO) -> int:

@@ -92,3 +92,14 @@ def test_a_written_configuration_is_accepted(tmp_path: Path):
     code, out, err = command(f"--config={tmp_path / 'written.yaml'}", "--check")
     assert (code, err) == (0, "")
     assert "gateway    on" in out
+
+
+def test_check_names_the_database_without_its_password():
+    _, out, err = command("--check", env={"CODERAI_DATABASE_URL": "postgresql://u:hunter2@db.example.com/coderai"})
+    assert "  database   postgresql://u:…@db.example.com/coderai\n" in out
+    assert "hunter2" not in out + err
+
+
+def test_check_refuses_a_database_that_the_server_would_refuse():
+    refused = command("--check", env={"CODERAI_DATABASE_URL": "mysql://db.example.com/coderai"})
+    assert refused == (1, "", 'error: database URL: "mysql" is not known; use sqlite:///FILE or postgresql://…\n')

@@ -1,14 +1,14 @@
 """Open the database, whichever of the two it is. All differences between them that queries must not see end here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from coderai.errors import StoreUnavailable, StoreUnusable
@@ -18,7 +18,7 @@ from coderai.store.locations import Location, claim_file, locate
 from coderai.store.migrations import HEAD
 from coderai.store.prepare import prepare
 from coderai.store.schema import changes
-from coderai.store.trouble import translated, unavailable
+from coderai.store.trouble import driver_errors, translated, unavailable
 from coderai.store.writer import RecordStore
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -26,6 +26,14 @@ Dialect = Literal["sqlite", "postgresql"]
 
 _BUSY_MS = 5_000
 _READERS = 8
+_POOL_SECONDS = 5.0
+"""For a connection to become free."""
+
+# A PostgreSQL server that takes everything and says nothing (paused, or behind a dead router) is noticed by time only.
+_CONNECT_SECONDS = 5.0
+_PING_SECONDS = 2.0
+_READ_SECONDS = 10.0
+_WRITE_SECONDS = 60.0
 
 
 class Store:
@@ -40,6 +48,7 @@ class Store:
         self.process_id = records.process_id
         self.dialect: Dialect = "postgresql" if location.path is None else "sqlite"
         self._location = location
+        self._driver_errors = driver_errors(self.dialect)
 
     @asynccontextmanager
     async def transaction(self, topics: Iterable[str] = ()) -> AsyncIterator[AsyncConnection]:
@@ -47,22 +56,33 @@ class Store:
 
         Raises StoreUnavailable. IntegrityError passes, for the noun to judge.
         """
-        with translated():
-            async with self.engine.connect() as connection:
+        with translated(*self._driver_errors):
+            async with self.engine.connect() as connection, _cutting(connection) as cut_after:
                 await connection.execution_options(coderai_writes=True)
+                cut_after(_WRITE_SECONDS)
                 async with connection.begin():
-                    yield connection
-                    await self.changed(connection, *topics)
+                    try:
+                        yield connection
+                        await self.changed(connection, *topics)
+                    finally:
+                        cut_after(_READ_SECONDS)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One unchanging view of the database for statements that must agree. Raises StoreUnavailable."""
-        with translated():
-            async with self.engine.connect() as connection:
+    async def reading(self, *, limit: float | None = _READ_SECONDS) -> AsyncIterator[AsyncConnection]:
+        """One unchanging view of the database for statements that must agree, for *limit* seconds.
+
+        Raises StoreUnavailable.
+        """
+        with translated(*self._driver_errors):
+            async with self.engine.connect() as connection, _cutting(connection) as cut_after:
                 if self.dialect == "postgresql":
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                cut_after(limit)
                 async with connection.begin():
-                    yield connection
+                    try:
+                        yield connection
+                    finally:
+                        cut_after(_READ_SECONDS)
 
     async def changed(self, connection: AsyncConnection, *topics: str) -> None:
         """Let every watcher of ``changes()`` know *topics* once the transaction of *connection* is committed."""
@@ -90,6 +110,29 @@ class Store:
                 await connection.execute(select(1))
         except TimeoutError as error:
             raise StoreUnavailable(f"the database did not answer within {limit:g} s") from error
+
+
+@asynccontextmanager
+async def _cutting(connection: AsyncConnection) -> AsyncIterator[Callable[[float | None], None]]:
+    """Give what sets the time after which *connection* to PostgreSQL is cut; None for as long as it takes.
+
+    A statement that is merely cancelled waits for the server's consent, and a silent server gives none. SQLite has its
+    busy_timeout.
+    """
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    sqlite, loop = connection.dialect.name == "sqlite", asyncio.get_running_loop()
+    running: asyncio.TimerHandle | None = None
+
+    def cut_after(seconds: float | None) -> None:
+        nonlocal running
+        if running is not None:
+            running.cancel()
+        running = None if seconds is None or sqlite else loop.call_later(seconds, raw.terminate)
+
+    try:
+        yield cut_after
+    finally:
+        cut_after(None)
 
 
 @asynccontextmanager
@@ -155,7 +198,11 @@ def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
 
 def _sqlite_engine(path: Path, synchronous: Synchronous) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", connect_args={"isolation_level": None}, pool_size=_READERS, max_overflow=0
+        f"sqlite+aiosqlite:///{path}",
+        connect_args={"isolation_level": None},
+        pool_size=_READERS,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -181,8 +228,29 @@ def _postgres_engine(dsn: str) -> AsyncEngine:
         raise StoreUnusable("PostgreSQL needs a further package: pip install 'coderai[postgres]'") from error
 
     async def connect(*_arguments: object, **_options: object) -> Any:
-        return await asyncpg.connect(dsn, timeout=10, server_settings=watching.POSTGRES_SETTINGS)
+        return await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS, server_settings=watching.POSTGRES_SETTINGS)
 
-    return create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, pool_size=_READERS, max_overflow=0, pool_pre_ping=True
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=_READERS,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
     )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _ping(connection: Any, record: Any, _lent: object) -> None:
+        # pool_pre_ping would wait for ever for a server that is silent.
+        if not record.info.setdefault("lent before"):  # empty again for every new connection
+            record.info["lent before"] = True
+            return
+        raw = connection.driver_connection
+        limit = asyncio.get_running_loop().call_later(_PING_SECONDS, raw.terminate)
+        try:
+            connection.ping()
+        except (engine.dialect.loaded_dbapi.Error, asyncpg.InternalClientError, OSError) as error:
+            raise InvalidatePoolError from error
+        finally:
+            limit.cancel()
+
+    return engine

@@ -131,7 +131,7 @@ async def _only_one(store: "Store") -> AsyncIterator[bool]:
     if store.dialect == "sqlite":
         yield True
         return
-    async with store.reading() as connection:  # the lock lives as long as this transaction
+    async with store.reading(limit=None) as connection:  # the lock lives as long as this transaction
         yield bool((await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar_one())
 
 

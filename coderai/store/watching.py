@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import exc, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from coderai.store.schema import changes
@@ -41,7 +40,7 @@ async def poll(engine: AsyncEngine) -> AsyncIterator[frozenset[str]]:
                         yield frozenset(topic for topic in seen if seen[topic] != known.get(topic))
                     known = seen
                     await asyncio.sleep(_POLL_SECONDS)
-        except DBAPIError:
+        except (exc.DBAPIError, exc.TimeoutError):
             # Nothing is lost: the revisions are compared with those known before the trouble.
             await asyncio.sleep(_TROUBLE_SECONDS)
 
@@ -52,7 +51,9 @@ async def listen(dsn: str) -> AsyncIterator[frozenset[str]]:
 
     while True:
         try:
-            connection = await asyncpg.connect(dsn, timeout=10, server_settings=POSTGRES_SETTINGS)
+            connection = await asyncpg.connect(
+                dsn, timeout=10, command_timeout=_LISTEN_CHECK_SECONDS, server_settings=POSTGRES_SETTINGS
+            )
         except (asyncpg.PostgresError, OSError, TimeoutError):
             yield EVERYTHING
             await asyncio.sleep(_TROUBLE_SECONDS)
@@ -78,7 +79,7 @@ async def _notices(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
                 async with asyncio.timeout(_LISTEN_CHECK_SECONDS):
                     topic = await heard.get()
             except TimeoutError:
-                await connection.execute("SELECT 1", timeout=_LISTEN_CHECK_SECONDS)
+                await connection.execute("SELECT 1")
                 continue
             if topic is None:
                 return

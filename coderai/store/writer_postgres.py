@@ -179,7 +179,11 @@ class PostgresRecords:
             )
         try:
             async with self._connection.transaction():
-                return await _Batch(self._connection, Plan(batch, known, self.process_id, _VALUES)).store()
+                try:
+                    return await _Batch(self._connection, Plan(batch, known, self.process_id, _VALUES)).store()
+                except TimeoutError:
+                    self._connection.terminate()  # a rollback would wait as long again, if the server is silent
+                    raise
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *_AGAIN):
             raise  # rolled back: the connection is as good as new
         except BaseException:

@@ -185,25 +185,33 @@ class Way:
         """Pass on what was held, and everything after it."""
         self._moving.set()
 
+    def lose(self) -> None:
+        """Never pass on anything again for the connections that there are; new ones are well (a failover)."""
+        self._moving.clear()
+        self._moving = asyncio.Event()
+        self._moving.set()
+
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._target
         if host.startswith("/"):
             there, back = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
         else:
             there, back = await asyncio.open_connection(host, port)
-        both = {writer, back}
+        both, moving = {writer, back}, self._moving
         self._open |= both
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._pump(reader, back))
-                tasks.create_task(self._pump(there, writer))
+            await asyncio.gather(self._pump(reader, back, moving), self._pump(there, writer, moving))
+        except asyncio.CancelledError:
+            pass  # the test is over
         finally:
             self._open -= both
+            back.transport.abort()
+            writer.transport.abort()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, moving: asyncio.Event) -> None:
         try:
             while piece := await source.read(1 << 16):
-                await self._moving.wait()
+                await moving.wait()
                 sink.write(piece)
                 await sink.drain()
         except ConnectionError:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from coderai.store.engine import open_store
 from tests.end_to_end import faults
 from tests.end_to_end.asking import APIS, ENDS, FORMS, Client, SlowAgent, Told, calling, rest
 from tests.end_to_end.conftest import make_token
 from tests.end_to_end.faults import Fault
-from tests.end_to_end.processes import Gateway
+from tests.end_to_end.processes import Gateway, coderai
 from tests.end_to_end.records import endings
 
 NOT_STORED = b"the audit records of this answer cannot be stored"
@@ -23,7 +24,6 @@ SQLITE = {
     "limited files": lambda url, _: faults.LimitedFiles(url),
     "full disk": lambda url, directory: faults.RefusingDisk(url, directory, faults.FULL),
     "read-only disk": lambda url, directory: faults.RefusingDisk(url, directory, faults.READ_ONLY),
-    "broken disk": lambda url, directory: faults.RefusingDisk(url, directory, faults.BROKEN),
 }
 POSTGRES = {
     "locked table": lambda url, _: faults.LockedTable(url),
@@ -109,3 +109,19 @@ async def test_calls_are_refused_streams_do_not_end_and_service_returns(
 async def refusals(client: Client) -> Sequence[Told]:
     calls = [client.ask(api, f"refused {api}", stream=stream) for stream in (True, False) for api in APIS]
     return await asyncio.gather(*calls)
+
+
+async def test_a_read_only_database_is_an_error_at_the_start(tmp_path: Path):
+    path = tmp_path / "coderai.db"
+    async with open_store(f"sqlite:///{path}", jobs=False):
+        pass
+    faults.make_read_only(path)
+    left = await coderai("server", f"--data-dir={tmp_path}", f"--database-url=sqlite:///{path}")
+    assert (left.code, "Traceback" in left.err) == (1, False)
+    assert "error: the database is not available: attempt to write a readonly database" in left.err
+
+
+async def test_a_server_that_is_not_there_is_an_error_at_the_start(tmp_path: Path):
+    left = await coderai("server", f"--data-dir={tmp_path}", "--database-url=postgresql://u@127.0.0.1:1/coderai")
+    assert (left.code, "Traceback" in left.err) == (1, False)
+    assert "error: the database is not available: " in left.err

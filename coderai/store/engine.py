@@ -34,6 +34,7 @@ _CONNECT_SECONDS = 5.0
 _PING_SECONDS = 2.0
 _READ_SECONDS = 10.0
 _WRITE_SECONDS = 60.0
+_GOODBYE_SECONDS = 0.5
 
 
 class Store:
@@ -252,5 +253,9 @@ def _postgres_engine(dsn: str) -> AsyncEngine:
             raise InvalidatePoolError from error
         finally:
             limit.cancel()
+
+    @event.listens_for(engine.sync_engine, "close")
+    def _goodbye(connection: Any, _record: object) -> None:
+        asyncio.get_running_loop().call_later(_GOODBYE_SECONDS, connection.driver_connection.terminate)
 
     return engine

@@ -139,7 +139,7 @@ class RefusingDisk:
         self._switch.unlink()
 
 
-FULL, READ_ONLY = errno.ENOSPC, errno.EROFS
+FULL = errno.ENOSPC
 
 
 def make_read_only(path: Path) -> None:

@@ -40,6 +40,7 @@ async def test_a_stream_within_the_grace_period_ends_as_if_nothing_was(
     assert await endings(database_url) == {"slow": ("complete", 20)}
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_streams_past_the_grace_period_end_with_an_error(gateway: Gateway, agent: SlowAgent, database_url: str):
     gateway.options += ("--shutdown-grace=200ms",)
     await gateway.start()
@@ -55,6 +56,7 @@ async def test_streams_past_the_grace_period_end_with_an_error(gateway: Gateway,
     assert [found[f"slow {api}"][0] for api in APIS] == ["cancelled"] * 3
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_a_second_signal_leaves_at_once(gateway: Gateway, agent: SlowAgent, database_url: str):
     await gateway.start()
     async with calling(gateway, await make_token(gateway)) as client, client.asking("chat", "slow") as answer:
@@ -83,6 +85,7 @@ async def test_a_client_that_leaves_is_recorded_with_its_usage(gateway: Gateway,
     assert await endings(database_url) == {"slow": ("client_left", 20), "next": ("complete", 20)}
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 async def test_the_drain_has_an_end(gateway: Gateway, agent: SlowAgent, database_url: str):
     gateway.options += ("--aibridge-drain-timeout=100ms",)
     await gateway.start()

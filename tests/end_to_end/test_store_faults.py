@@ -23,7 +23,6 @@ SQLITE = {
     "locked file": lambda url, _: faults.LockedFile(url),
     "limited files": lambda url, _: faults.LimitedFiles(url),
     "full disk": lambda url, directory: faults.RefusingDisk(url, directory, faults.FULL),
-    "read-only disk": lambda url, directory: faults.RefusingDisk(url, directory, faults.READ_ONLY),
 }
 POSTGRES = {
     "locked table": lambda url, _: faults.LockedTable(url),

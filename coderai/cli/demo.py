@@ -33,12 +33,12 @@ def _show(run: Run, stage: "Stage", *, staying: bool) -> None:
     choices = Choices(url=stage.url, token=stage.token, output=run.choices.output)
     run.say([""] if not run.json else [])
     sessions.list_command(replace(run, choices=choices), everything=True)
-    if not run.json:
-        run.say(_next(stage, staying))
+    if staying and not run.json:  # else server and data are gone before anybody can try
+        run.say(_next(stage))
     run.out.flush()
 
 
-def _next(stage: "Stage", staying: bool) -> Iterator[str]:
+def _next(stage: "Stage") -> Iterator[str]:
     command = _command()
     local = f"{command} --data-dir {stage.data_dir}"
     yield ""
@@ -49,9 +49,8 @@ def _next(stage: "Stage", staying: bool) -> Iterator[str]:
     yield f"  {command} --url {stage.url} --token {stage.token} sessions list --initiator alice"
     yield "Or point a tool at it; the models are scripted, the records are real:"
     yield f"  ANTHROPIC_BASE_URL={stage.url}/api/v2/aibridge/anthropic ANTHROPIC_AUTH_TOKEN={stage.token} claude"
-    if staying:
-        yield ""
-        yield "Ctrl-C ends the demonstration and removes its data."
+    yield ""
+    yield "Ctrl-C ends the demonstration and removes its data."
 
 
 def _command() -> str:

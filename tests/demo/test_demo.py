@@ -51,7 +51,7 @@ def test_it_can_leave_at_once(tmp_path):
     out = call(tmp_path, "demo", "--once")
     for client in ("Claude Code", "Codex", "Coder Agents"):
         assert client in out
-    assert 'sessions list --client "Coder Agents"' in out
+    assert "--data-dir" not in out  # what it would name is gone
     assert list(tmp_path.iterdir()) == []
 
 

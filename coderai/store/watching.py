@@ -54,7 +54,7 @@ async def listen(dsn: str) -> AsyncIterator[frozenset[str]]:
             connection = await asyncpg.connect(
                 dsn, timeout=10, command_timeout=_LISTEN_CHECK_SECONDS, server_settings=POSTGRES_SETTINGS
             )
-        except (asyncpg.PostgresError, OSError, TimeoutError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
             yield EVERYTHING
             await asyncio.sleep(_TROUBLE_SECONDS)
             continue
@@ -87,5 +87,5 @@ async def _notices(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
             while not heard.empty() and (more := heard.get_nowait()) is not None:
                 topics.add(more)
             yield frozenset(topics)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
         return

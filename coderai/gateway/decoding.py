@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from coderai.errors import BrokenOff
 from coderai.gateway.http1 import Sink
+from coderai.wire.body import zstd_module
 
 
 class Body(Protocol):
@@ -64,11 +65,7 @@ class _Brotli:
 
 class _Zstd:
     def __init__(self) -> None:
-        try:
-            from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            from backports import zstd
-        self._stream = zstd.ZstdDecompressor()
+        self._stream = zstd_module().ZstdDecompressor()
 
     def decode(self, data: bytes) -> bytes:
         plain: bytes = self._stream.decompress(data)

@@ -147,10 +147,10 @@ class Exchanges:
         ending = _ending(cut, learned, flight)
         stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
         if not stored:
-            return await client.abandon() or refuse(wire.error_body, 503, NOT_STORED)
+            return client.abandon() or refuse(wire.error_body, 503, NOT_STORED)
         if cut is not None:
             text = _last_words(interception.provider_name, ending)
-            return await client.abandon() or refuse(wire.error_body, 504 if ending is Ending.TIMEOUT else 502, text)
+            return client.abandon() or refuse(wire.error_body, 504 if ending is Ending.TIMEOUT else 502, text)
         return await client.finish()
 
     async def _no_answer(

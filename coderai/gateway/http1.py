@@ -33,8 +33,6 @@ class Connection(asyncio.Protocol):
     """Carries one exchange at a time. Not safe for two tasks at once."""
 
     def __init__(self) -> None:
-        self.used = 0
-        """Exchanges that were started on it."""
         self.idle_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -63,7 +61,6 @@ class Connection(asyncio.Protocol):
     def start(self, head: bytes, body: bytes) -> None:
         """Send a request. The answer is awaited with ``head()`` and read with ``read()``."""
         self._reset()
-        self.used += 1
         if self._transport is None or self._transport.is_closing():
             self._trouble = "the connection was closed"
             return

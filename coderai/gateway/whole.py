@@ -66,7 +66,7 @@ class Whole:
             await self._stream.write_eof(self._last)
         return self._stream
 
-    async def abandon(self) -> web.StreamResponse | None:
+    def abandon(self) -> web.StreamResponse | None:
         """Make sure that no end is seen. Returns None when nothing was sent yet and a refusal can still be said."""
         if self._stream is not None:
             cut_off(self._request)

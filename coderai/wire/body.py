@@ -96,7 +96,7 @@ def _brotli(body: bytes) -> Iterator[bytes]:
 
 def _zstd(body: bytes) -> Iterator[bytes]:
     """One frame or several, as the format allows."""
-    zstd = _zstd_module()
+    zstd = zstd_module()
     rest = body
     for _ in range(MOST_MEMBERS):
         decoder: Any = zstd.ZstdDecompressor()
@@ -115,7 +115,7 @@ def _zstd(body: bytes) -> Iterator[bytes]:
     raise _Broken(f"it has more than {MOST_MEMBERS} frames")
 
 
-def _zstd_module() -> Any:
+def zstd_module() -> Any:
     """Return the module of Python 3.14, or its port for older ones."""
     import importlib
     import sys

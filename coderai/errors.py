@@ -9,6 +9,7 @@
     ├── TooLarge                 more bytes than allowed
     ├── NotSignedIn              no token, or one that does not work (any more)
     ├── Forbidden                signed in, but not allowed
+    ├── Busy                     a limit of ours is reached; says when to come back
     ├── NotFound                 no such thing, or not for this caller
     ├── Conflict                 the name is taken, or the thing is not in the right state
     ├── StoreError
@@ -16,7 +17,9 @@
     │   └── StoreUnusable        not ours, or made by a newer version: the server must not start
     ├── UpstreamError
     │   ├── Unreachable          no HTTP answer at all
-    │   └── BrokenOff            the connection ended in the middle of an answer
+    │   ├── BrokenOff            the connection ended in the middle of an answer
+    │   ├── CircuitOpen          not called: it failed too often just now
+    │   └── KeysExhausted        not called (again): every central key is cooling down
     └── ServerUnreachable        the command line found no server at the address
 
 Only the edges turn these into statuses and exit codes (``api/errors.py``, ``gateway/refusals.py``, ``cli/errors.py``).
@@ -60,6 +63,17 @@ class Forbidden(CoderaiError):
     """Signed in, but not allowed."""
 
 
+class Busy(CoderaiError):
+    """A limit of ours is reached."""
+
+    def __init__(self, message: str, status: int, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+        """429 for a rate, 503 for capacity."""
+        self.retry_after = retry_after
+        """Seconds."""
+
+
 class NotFound(CoderaiError):
     """No such thing, or not for this caller: the two are never told apart."""
 
@@ -99,6 +113,26 @@ class Unreachable(UpstreamError):
 
 class BrokenOff(UpstreamError):
     """The provider's connection ended in the middle of an answer."""
+
+
+class CircuitOpen(UpstreamError):
+    """The provider failed too often just now, so it is left alone for a while."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
+class KeysExhausted(UpstreamError):
+    """Every central key of the instance is cooling down."""
+
+    def __init__(self, message: str, status: int, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """What the caller gets: 429 when waiting helps, 502 when the keys do not work."""
+        self.retry_after = retry_after
+        """Seconds; None when nobody can say."""
 
 
 class ServerUnreachable(CoderaiError):

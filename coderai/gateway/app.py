@@ -8,10 +8,11 @@ from aiohttp import web
 from coderai.access.credentials import data_plane_token
 from coderai.errors import CoderaiError, NotSignedIn
 from coderai.gateway.credentials import choose
-from coderai.gateway.exchange import Admitted, Exchanges
+from coderai.gateway.exchange import Exchanges
+from coderai.gateway.ledger import Admitted
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
-from coderai.gateway.refusals import FORMS, Form, form_for, refuse, status_of
+from coderai.gateway.refusals import FORMS, Form, form_for, refuse, retry_after, status_of
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
@@ -54,7 +55,7 @@ class DataPlane:
         except CoderaiError as error:
             status = status_of(error)
             log.info("request refused", method=request.method, path=target, status=status, reason=str(error))
-            return refuse(form, status, str(error))
+            return refuse(form, status, str(error), retry_after(error))
         except TimeoutError:
             return refuse(form, 504, f"{name}: no answer in time")
 

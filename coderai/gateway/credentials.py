@@ -1,12 +1,13 @@
 """Whose credential goes to the provider: the caller's own, or the central key."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from multidict import CIMultiDictProxy
 
 from coderai.access.credentials import mask
 from coderai.errors import Forbidden, NotSignedIn
-from coderai.providers.family import Family
+from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
 
 _SCHEMES = frozenset({"bearer", "basic"})
@@ -14,11 +15,12 @@ _SCHEMES = frozenset({"bearer", "basic"})
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A provider credential and the header it travels in."""
+    """The caller's own provider credential and its header, or the word that a central key is to be used."""
 
     kind: str
     """``centralized`` or ``byok``, as recorded."""
-    hint: str
+    hint: str = ""
+    """Of an own credential; which central key is used turns out later."""
     header: str = field(repr=False, default="")
     value: str = field(repr=False, default="")
 
@@ -27,25 +29,32 @@ class Credential:
         return self.header.encode(), self.value.encode("utf-8", "surrogateescape")
 
 
+CENTRAL: Final = Credential("centralized")
+
+
+def central(instance: Instance, key: Key) -> tuple[bytes, bytes]:
+    """Return the header with a central key, as on the wire."""
+    auth = instance.auth
+    return auth.header.encode(), (auth.scheme + key.text).encode()
+
+
 def choose(
     instance: Instance, headers: CIMultiDictProxy[str], token: str, *, byok: bool, allow_byok: bool
 ) -> Credential:
-    """Return the credential for a call: the caller's own when one came with it, else the central key.
+    """Return the credential for a call: the caller's own when one came with it, else ``CENTRAL``.
 
     A caller's credential is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into
     ``Authorization``. The gateway *token* is never one, even where a tool sends it in every header that it knows.
     Raises Forbidden when own credentials are switched off, NotSignedIn when there is none at all.
     """
-    family = instance.family
     if byok and not allow_byok:
         raise Forbidden("bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)")
     if byok:
-        own = _own(headers, token, family)
+        own = _own(headers, token, instance)
         if own is not None:
             return own
-    if instance.keys and family is not None:
-        key = instance.keys[0]
-        return Credential("centralized", mask(key), family.key_header, family.key_scheme + key)
+    if len(instance.keys) or instance.dialect is not None:
+        return CENTRAL
     raise NotSignedIn(
         f"provider {instance.name} has no central key: send the gateway token as X-Coder-AI-Governance-Token and your"
         " own provider key as usual"
@@ -54,10 +63,10 @@ def choose(
     )
 
 
-def _own(headers: CIMultiDictProxy[str], token: str, family: Family | None) -> Credential | None:
+def _own(headers: CIMultiDictProxy[str], token: str, instance: Instance) -> Credential | None:
     """Where both headers hold one, that of the provider's own kind counts."""
     names = ["X-Api-Key", "Authorization"]
-    if family is not None and family.key_header == "Authorization":
+    if instance.auth.header == "Authorization":
         names.reverse()
     for name in names:
         value = headers.get(name, "").strip()

@@ -4,51 +4,45 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from aiohttp import web
 
-from coderai import clients
-from coderai.access.callers import Caller
-from coderai.errors import StoreUnavailable, UpstreamError
+from coderai.errors import CircuitOpen, KeysExhausted, UpstreamError
 from coderai.gateway.bodies import read_body
-from coderai.gateway.credentials import Credential
+from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
-from coderai.gateway.ports import Recorder
-from coderai.gateway.refusals import refuse
+from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
+from coderai.gateway.refusals import refuse, retry_after, status_of
 from coderai.gateway.relay import break_off, cut_off, finish, relay, says_nothing, streamed
 from coderai.gateway.upstream import Answer as UpstreamAnswer
-from coderai.gateway.upstream import Call, Upstream
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.whole import Whole, read_whole
-from coderai.ids import new_id
-from coderai.providers.family import Route
-from coderai.providers.registry import Instance
-from coderai.records import Answer, Ask, End, Ending, ErrorType, Interception
-from coderai.wire.apis import WIRES, StreamReader, Wire
+from coderai.records import Answer, Ask, Ending, ErrorType, Interception
+from coderai.wire.apis import StreamReader, Wire
 from coderai.wire.body import decoded
 
-NOT_STORED = "the audit records of this answer cannot be stored; try again later"
-BACKGROUND = "background requests are currently not supported by AI Gateway"
+BACKGROUND: Final = "background requests are currently not supported by AI Gateway"
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """A request that may go on: who asks whom, with which credential."""
+class Running:
+    """An exchange whose start is recorded."""
 
     request: web.BaseRequest
-    caller: Caller
-    instance: Instance
-    route: Route
-    credential: Credential
-    query: str
+    wire: Wire
+    ask: Ask
+    interception: Interception
+    job: Job
+    flight: Flight
 
 
 class Exchanges:
     """Carries recorded requests. Everything it needs is an argument; it keeps no state between requests."""
 
-    def __init__(self, recorder: Recorder, upstream: Upstream, watch: Watch, max_bytes: int) -> None:
-        self._recorder = recorder
-        self._upstream = upstream
+    def __init__(self, ledger: Ledger, calling: Calling, watch: Watch, max_bytes: int) -> None:
+        self._ledger = ledger
+        self._calling = calling
         self._watch = watch
         self._max_bytes = max_bytes
 
@@ -59,46 +53,41 @@ class Exchanges:
         encoding = request.headers.get("Content-Encoding", "")
         plain = decoded(body, encoding, self._max_bytes) if encoding else body
         ask = wire.read_request(plain)
-        interception = _interception(admitted, ask, wire)
-        await self._recorder.begin(interception)  # no record, no call
+        interception = await self._ledger.begin(admitted, ask, wire)  # no record, no call
 
         with self._watch.flight(request) as flight:
+            job = _job(admitted, ask, interception, body, plain, wire.upstream_body(plain, ask))
+            del body, plain  # not held for as long as a stream lasts
+            running = Running(request, wire, ask, interception, job, flight)
             try:
                 if ask.background:
-                    return await self._refused(interception, wire, 501, BACKGROUND)
-                call = _call(admitted, body, plain, wire.upstream_body(plain, ask))
-                del body, plain  # not held for as long as a stream lasts
-                async with self._upstream.send(call, flight.limit()) as answer:
+                    return await self._refused(running, 501, BACKGROUND)
+                async with self._calling.answered(job, flight) as answer:
                     if answer.status < 300 and _is_stream(answer.headers):
-                        return await self._stream(interception, answer, wire.StreamReader(ask), flight, request)
-                    return await self._whole(interception, answer, ask, flight, request)
+                        return await self._stream(running, answer)
+                    return await self._whole(running, answer)
+            except (CircuitOpen, KeysExhausted) as error:
+                return await self._not_called(running, error)
             except UpstreamError as error:
-                return await self._no_answer(interception, flight, Ending.UNREACHABLE, str(error))
+                return await self._no_answer(running, Ending.UNREACHABLE, str(error))
             except TimeoutError:
-                text = f"{admitted.instance.name}: no answer in time"
-                return await self._no_answer(interception, flight, flight.ending, text)
+                return await self._no_answer(running, flight.ending, f"{admitted.instance.name}: no answer in time")
             except Exception as error:  # a fault of ours; aiohttp logs it and breaks off, but the record has to end
                 flight.landed()
                 text = f"the gateway failed: {type(error).__name__}"
-                await self._store(interception, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None, text)
+                await self._store(running, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None, text)
                 raise
             except asyncio.CancelledError:  # the server leaves by force; what was queued before is not changed by this
                 flight.landed()
-                await self._store(interception, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None)
+                await self._store(running, Answer(ending=Ending.CANCELLED), Ending.CANCELLED, None, None)
                 raise
 
-    async def _stream(
-        self,
-        interception: Interception,
-        answer: UpstreamAnswer,
-        reader: StreamReader,
-        flight: Flight,
-        request: web.BaseRequest,
-    ) -> web.StreamResponse:
-        wire = WIRES[interception.api]
+    async def _stream(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
+        request, wire, flight = running.request, running.wire, running.flight
+        provider = running.interception.provider_name
         if await says_nothing(answer, flight):  # nothing was sent to the client yet, so it can still be told properly
-            text = f"{interception.provider_name}: the provider ended the answer without a single event"
-            return await self._no_answer(interception, flight, Ending.BROKEN_OFF, text)
+            text = f"{provider}: the provider ended the answer without a single event"
+            return await self._no_answer(running, Ending.BROKEN_OFF, text)
         first_byte_at = datetime.now(UTC)
         client = streamed(request, answer.status, to_client(answer.headers))
         client.headers.setdefault("Cache-Control", "no-cache")
@@ -107,112 +96,93 @@ class Exchanges:
             await client.prepare(request)
         except ConnectionResetError:
             flight.left = True  # the provider is read on all the same
+        reader: StreamReader = wire.StreamReader(running.ask)
         flight.streaming(client, reader, wire.KEEP_ALIVE)
 
         def saw_call(call_id: str) -> None:
-            self._recorder.saw_call(interception, call_id)
+            self._ledger.saw_call(running.interception, call_id)
 
         cut = await relay(answer, client, request, reader, flight, saw_call)
         flight.landed()
         learned = reader.close()
         ending = _ending(cut, learned, flight)
-        stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
+        stored = await self._store(running, learned, ending, answer.status, first_byte_at)
         if not stored:
             await break_off(request, client, wire.error_event(NOT_STORED, reader.seam))
         elif ending is Ending.CLIENT_LEFT:
             cut_off(request)  # or it is there but takes nothing
         elif cut is not None or ending is Ending.BROKEN_OFF:
-            text = _last_words(interception.provider_name, ending)
-            await break_off(request, client, wire.error_event(text, reader.seam))
+            await break_off(request, client, wire.error_event(last_words(provider, ending), reader.seam))
         else:
             await finish(answer, client, reader, flight)
         return client
 
-    async def _whole(
-        self,
-        interception: Interception,
-        answer: UpstreamAnswer,
-        ask: Ask,
-        flight: Flight,
-        request: web.BaseRequest,
-    ) -> web.StreamResponse:
-        wire = WIRES[interception.api]
+    async def _whole(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
+        request, wire, flight = running.request, running.wire, running.flight
         first_byte_at = datetime.now(UTC)
         client = Whole(request, answer.status, to_client(answer.headers))
         cut = await read_whole(answer, client, flight)
         flight.landed()
-        learned = _learned(wire, answer.status, client.body, ask, cut)
+        learned = _learned(wire, answer.status, client.body, running.ask, cut)
         if cut is None and learned.trouble and _is_half(answer.headers):
             cut = Ending.BROKEN_OFF
         ending = _ending(cut, learned, flight)
-        stored = await self._store(interception, learned, ending, answer.status, first_byte_at)
+        stored = await self._store(running, learned, ending, answer.status, first_byte_at)
         if not stored:
             return client.abandon() or refuse(wire.error_body, 503, NOT_STORED)
         if cut is not None:
-            text = _last_words(interception.provider_name, ending)
+            text = last_words(running.interception.provider_name, ending)
             return client.abandon() or refuse(wire.error_body, 504 if ending is Ending.TIMEOUT else 502, text)
         return await client.finish()
 
-    async def _no_answer(
-        self, interception: Interception, flight: Flight, ending: Ending, text: str
-    ) -> web.StreamResponse:
-        flight.landed()
+    async def _not_called(self, running: Running, error: CircuitOpen | KeysExhausted) -> web.StreamResponse:
+        """Nothing, or nothing more, went upstream: the breaker is open or every key is cooling down."""
+        status = status_of(error)
+        kind = _NOT_CALLED[status]
+        return await self._refused(running, status, str(error), error_type=kind, headers=retry_after(error))
+
+    async def _no_answer(self, running: Running, ending: Ending, text: str) -> web.StreamResponse:
+        running.flight.landed()
         status = 503 if ending is Ending.CANCELLED else 504 if ending is Ending.TIMEOUT else 502
-        if flight.client_gone:
+        if running.flight.client_gone:
             ending = Ending.CLIENT_LEFT
-        return await self._refused(interception, WIRES[interception.api], status, text, ending)
+        return await self._refused(running, status, text, ending)
 
     async def _refused(
-        self, interception: Interception, wire: Wire, status: int, text: str, ending: Ending = Ending.REFUSED
+        self,
+        running: Running,
+        status: int,
+        text: str,
+        ending: Ending = Ending.REFUSED,
+        *,
+        error_type: ErrorType | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> web.StreamResponse:
-        stored = await self._store(interception, Answer(ending=ending), ending, status, None, text)
-        return refuse(wire.error_body, status, text) if stored else refuse(wire.error_body, 503, NOT_STORED)
+        form = running.wire.error_body
+        learned = Answer(ending=ending, error_type=error_type)
+        stored = await self._store(running, learned, ending, status, None, text)
+        return refuse(form, status, text, headers) if stored else refuse(form, 503, NOT_STORED)
 
     async def _store(
         self,
-        interception: Interception,
+        running: Running,
         learned: Answer,
         ending: Ending,
         status: int | None,
         first_byte_at: datetime | None,
         text: str = "",
     ) -> bool:
-        """Return whether the records are durable; if not, the recorder keeps trying, but the client sees no end."""
-        end = End(
-            answer=learned,
-            ending=ending,
-            http_status=status,
-            error_type=learned.error_type or _ERROR_TYPES.get(ending),
-            error_message=learned.error_message or text or _WORDS.get(ending, ""),
-            first_byte_at=first_byte_at,
+        hint = running.job.hint
+        return await self._ledger.end(
+            running.interception, learned, ending, status, first_byte_at, text=text, hint=hint
         )
-        try:
-            await self._recorder.end(interception, end)
-        except StoreUnavailable:
-            return False
-        return True
 
 
-_ERROR_TYPES: Mapping[Ending, ErrorType] = {
-    Ending.UPSTREAM_ERROR: ErrorType.UNKNOWN,
-    Ending.BROKEN_OFF: ErrorType.UNKNOWN,
-    Ending.UNREACHABLE: ErrorType.UNKNOWN,
-    Ending.TIMEOUT: ErrorType.TIMEOUT,
-    Ending.CLIENT_LEFT: ErrorType.UNKNOWN,
-    Ending.CANCELLED: ErrorType.UNKNOWN,
-    Ending.REFUSED: ErrorType.BAD_REQUEST,
+_NOT_CALLED: Mapping[int, ErrorType] = {
+    429: ErrorType.RATE_LIMITED,
+    502: ErrorType.UNAUTHORIZED,
+    503: ErrorType.SERVER_ERROR,
 }
-
-_WORDS: Mapping[Ending, str] = {
-    Ending.BROKEN_OFF: "the provider broke off",
-    Ending.TIMEOUT: "the provider was silent for too long",
-    Ending.CLIENT_LEFT: "the client left before the end",
-    Ending.CANCELLED: "the gateway was stopped before the end",
-}
-
-
-def _last_words(provider: str, ending: Ending) -> str:
-    return f"{provider}: {_WORDS.get(ending, 'the answer could not be completed')}"
 
 
 def _ending(cut: Ending | None, learned: Answer, flight: Flight) -> Ending:
@@ -238,38 +208,23 @@ def _is_stream(headers: Mapping[str, str]) -> bool:
     return headers.get("Content-Type", "").lstrip().lower().startswith("text/event-stream")
 
 
-def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
-    request, caller, instance = admitted.request, admitted.caller, admitted.instance
-    client = clients.identify(request.headers, ask)
-    return Interception(
-        id=new_id(),
-        started_at=datetime.now(UTC),
-        initiator_id=caller.user_id,
-        initiator_name=caller.username,
-        api_key_id=caller.token_id,
-        provider=instance.family.name if instance.family else "",
-        provider_name=instance.name,
-        model=ask.model,
-        api=wire.API,
-        stream=ask.stream,
-        client=client.label,
-        user_agent=request.headers.get("User-Agent", ""),
-        client_session_id=client.session_id,
-        tool_result_id=ask.tool_result_id,
-        credential_kind=admitted.credential.kind,
-        credential_hint=admitted.credential.hint,
-        metadata={"Username": caller.username},
-        prompt=ask.prompt,
-    )
-
-
-def _call(admitted: Admitted, body: bytes, plain: bytes, edited: bytes) -> Call:
+def _job(admitted: Admitted, ask: Ask, interception: Interception, body: bytes, plain: bytes, edited: bytes) -> Job:
     """Return what goes upstream: the client's bytes as they came, or the edited ones without the old encoding."""
-    instance, credential = admitted.instance, admitted.credential
+    instance = admitted.instance
     defaults = {"Content-Type": "application/json", **(instance.family.headers if instance.family else {})}
     headers = to_upstream(admitted.request.raw_headers, defaults)
-    headers.append(credential.as_sent())
-    if edited is not plain:
+    if edited is not plain or (instance.dialect is not None and plain is not body):
         headers = [header for header in headers if header[0].lower() != b"content-encoding"]
         body = edited
-    return Call("POST", instance.url(admitted.route.path, admitted.query), headers, body)
+    return Job(
+        instance,
+        admitted.route,
+        "POST",
+        admitted.query,
+        headers,
+        body,
+        admitted.credential,
+        ask,
+        interception.client_session_id,
+        interception.id,
+    )

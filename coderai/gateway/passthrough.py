@@ -4,31 +4,30 @@ from aiohttp import web
 
 from coderai.errors import BrokenOff
 from coderai.gateway.bodies import read_body
-from coderai.gateway.exchange import Admitted
+from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
+from coderai.gateway.ledger import Admitted
 from coderai.gateway.relay import cut_off, streamed
-from coderai.gateway.upstream import Call, Upstream
 from coderai.gateway.watch import Watch
 
 
 class Passthrough:
     """Carries unrecorded requests: method, query and body as they came, the credential replaced."""
 
-    def __init__(self, upstream: Upstream, watch: Watch, max_bytes: int) -> None:
-        self._upstream = upstream
+    def __init__(self, calling: Calling, watch: Watch, max_bytes: int) -> None:
+        self._calling = calling
         self._watch = watch
         self._max_bytes = max_bytes
 
     async def handle(self, admitted: Admitted) -> web.StreamResponse:
         """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
-        request, instance, credential = admitted.request, admitted.instance, admitted.credential
+        request, instance = admitted.request, admitted.instance
         body = await read_body(request, self._max_bytes)
         headers = to_upstream(request.raw_headers, instance.family.headers if instance.family else {})
-        headers.append(credential.as_sent())
-        call = Call(request.method, instance.url(admitted.route.path, admitted.query), headers, body)
+        job = Job(instance, admitted.route, request.method, admitted.query, headers, body, admitted.credential)
         del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:
-            async with self._upstream.send(call, flight.limit()) as answer:
+            async with self._calling.answered(job, flight) as answer:
                 client = streamed(request, answer.status, to_client(answer.headers))
                 try:
                     await client.prepare(request)

@@ -6,9 +6,12 @@ from typing import Final
 from aiohttp import web
 
 from coderai.errors import (
+    Busy,
+    CircuitOpen,
     CoderaiError,
     Forbidden,
     Invalid,
+    KeysExhausted,
     NotSignedIn,
     StoreUnavailable,
     TooLarge,
@@ -30,6 +33,7 @@ _STATUSES: Final[tuple[tuple[type[CoderaiError], int], ...]] = (
     (Unsupported, 415),
     (Invalid, 400),
     (StoreUnavailable, 503),
+    (CircuitOpen, 503),
     (UpstreamError, 502),
 )
 
@@ -57,7 +61,15 @@ def refuse(
 
 def status_of(error: CoderaiError) -> int:
     """Return the status for an error of our tree; 500 for what should not have come this far."""
+    if isinstance(error, Busy | KeysExhausted):
+        return error.status
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             return status
     return 500
+
+
+def retry_after(error: CoderaiError) -> Mapping[str, str] | None:
+    """Return the header that says when to come back, for the errors that know."""
+    seconds = getattr(error, "retry_after", None)
+    return None if seconds is None else {"Retry-After": str(seconds)}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from coderai.providers.family import Family
+from coderai.providers.family import Auth, Family
 from coderai.records import Api
 
 ANTHROPIC: Final = Family(
@@ -10,6 +10,6 @@ ANTHROPIC: Final = Family(
     prefix="",
     recorded={"/v1/messages": Api.MESSAGES},
     passed=("/v1/models", "/v1/models/*", "/v1/messages/count_tokens", "/api/event_logging/*"),
-    key_header="X-Api-Key",
+    auth=Auth("X-Api-Key"),
     headers={"anthropic-version": "2023-06-01"},
 )

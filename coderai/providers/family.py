@@ -19,6 +19,15 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """The header in which a provider wants its key."""
+
+    header: str
+    scheme: str = ""
+    """Put before the key, for example ``Bearer ``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One row per family. An allow-list, because the central key may have administrative rights at the provider."""
 
@@ -29,9 +38,7 @@ class Family:
     recorded: Mapping[str, Api]
     passed: tuple[str, ...]
     """Paths below the prefix; a trailing ``/*`` covers everything below."""
-    key_header: str
-    key_scheme: str = ""
-    """Put before the key, for example ``Bearer ``."""
+    auth: Auth
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent where the client sent none of that name."""
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from coderai.providers.family import Family
+from coderai.providers.family import Auth, Family
 from coderai.records import Api
 
 OPENAI: Final = Family(
@@ -10,6 +10,5 @@ OPENAI: Final = Family(
     prefix="/v1",
     recorded={"/chat/completions": Api.CHAT, "/responses": Api.RESPONSES},
     passed=("/conversations", "/conversations/*", "/models", "/models/*", "/responses/*"),
-    key_header="Authorization",
-    key_scheme="Bearer ",
+    auth=Auth("Authorization", "Bearer "),
 )

@@ -6,7 +6,9 @@ from typing import Final, Literal
 
 from coderai.kinds import KINDS
 from coderai.providers.anthropic import ANTHROPIC
-from coderai.providers.family import Family
+from coderai.providers.dialect import Dialect
+from coderai.providers.family import Auth, Family
+from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.settings import ProviderConfig
 
@@ -25,15 +27,29 @@ class Instance:
     """Without a trailing slash."""
     family: Family | None
     """None only in state ``error``."""
-    keys: tuple[str, ...] = field(repr=False, default=())
+    keys: KeyPool = field(repr=False, default_factory=KeyPool)
+    """Central keys; their cool-down is part of it, so one pool lives as long as the instance."""
     state: State = "enabled"
     reason: str = ""
     """Why it is in state ``error``, or a remark for an enabled one."""
     source: str = ""
+    own_auth: Auth | None = None
+    """Where a central key goes, when that differs from the family's way."""
+    query: str = ""
+    """Raw query that is added to every call, for example ``api-version=...``."""
+    dialect: Dialect | None = None
+    """Set when requests and answers have to be translated."""
 
     def url(self, path: str, query: str) -> str:
         """Return the provider's address for a route path (design: exactly one slash between) and a raw query."""
+        query = "&".join(filter(None, (query, self.query))) if self.query else query
         return f"{self.base_url}{path}?{query}" if query else self.base_url + path
+
+    @property
+    def auth(self) -> Auth:
+        """Where a central key goes. Only for instances with a family."""
+        assert self.family is not None
+        return self.own_auth or self.family.auth
 
 
 class Registry:
@@ -65,7 +81,7 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
         type=config.type,
         base_url=config.base_url.rstrip("/"),
         family=family,
-        keys=config.keys,
+        keys=KeyPool(config.keys),
         source=config.source,
     )
     if not kind.available or config.bedrock is not None or family is None:

@@ -21,7 +21,9 @@ from coderai.control.retention import keep_within
 from coderai.control.tokens import Lifetimes
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
+from coderai.gateway.calling import Calling
 from coderai.gateway.exchange import Exchanges
+from coderai.gateway.ledger import Ledger
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.pool import pooling
 from coderai.gateway.proxied import proxy_rule, proxying
@@ -206,8 +208,9 @@ def _plane(
     upstream: Upstream,
 ) -> DataPlane:
     most = settings.aibridge_max_request_bytes
-    exchanges = Exchanges(recorder, upstream, watch, most)
-    passthrough = Passthrough(upstream, watch, most)
+    calling = Calling(upstream)
+    exchanges = Exchanges(Ledger(recorder), calling, watch, most)
+    passthrough = Passthrough(calling, watch, most)
     return DataPlane(authority, registry, exchanges, passthrough, allow_byok=settings.aibridge_allow_byok)
 
 

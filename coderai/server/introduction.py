@@ -49,7 +49,7 @@ def _provider_table(registry: Registry) -> list[str]:
 def _state(instance: Instance) -> str:
     if instance.state == "error":
         return f"error: {instance.reason}"
-    return instance.state if instance.keys else f"{instance.state} (own key only)"
+    return instance.state if len(instance.keys) or instance.dialect else f"{instance.state} (own key only)"
 
 
 def _command() -> str:

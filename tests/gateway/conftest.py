@@ -13,12 +13,15 @@ from coderai.access.callers import Caller
 from coderai.demo.provider import ScriptedProvider
 from coderai.errors import NotSignedIn, StoreUnavailable
 from coderai.gateway.app import DataPlane
+from coderai.gateway.calling import Calling
 from coderai.gateway.exchange import Exchanges
+from coderai.gateway.ledger import Ledger
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.pool import pooling
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.providers.anthropic import ANTHROPIC
+from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.providers.registry import Instance, Registry
 from coderai.records import End, Ending, Interception
@@ -114,14 +117,15 @@ async def _opened(
         upstream = Upstream(await stack.enter_async_context(pooling()))
         registry = Registry(
             [
-                Instance("anthropic", "anthropic", url, ANTHROPIC, keys),
-                Instance("openai", "openai", url + "/v1", OPENAI, keys),
-                Instance("sleeping", "openai", url, OPENAI, keys, "disabled"),
-                Instance("broken", "google", url, None, keys, "error", "type google is not available yet"),
+                Instance("anthropic", "anthropic", url, ANTHROPIC, KeyPool(keys)),
+                Instance("openai", "openai", url + "/v1", OPENAI, KeyPool(keys)),
+                Instance("sleeping", "openai", url, OPENAI, KeyPool(keys), "disabled"),
+                Instance("broken", "google", url, None, KeyPool(keys), "error", "type google is not available yet"),
             ]
         )
-        exchanges = Exchanges(notebook, upstream, watch, max_bytes)
-        passthrough = Passthrough(upstream, watch, max_bytes)
+        calling = Calling(upstream)
+        exchanges = Exchanges(Ledger(notebook), calling, watch, max_bytes)
+        passthrough = Passthrough(calling, watch, max_bytes)
         plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok)
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)

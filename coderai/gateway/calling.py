@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from coderai.gateway.credentials import Credential, central
 from coderai.gateway.headers import Headers
+from coderai.gateway.translated import translated
 from coderai.gateway.upstream import Answer, Call, Upstream
 from coderai.gateway.watch import Flight
+from coderai.providers.dialect import Outgoing
 from coderai.providers.family import Route
 from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
@@ -50,11 +52,21 @@ class Calling:
 
         Entering raises UpstreamError (Unreachable, CircuitOpen, KeysExhausted) or TimeoutError.
         """
-        header = job.credential.as_sent() if job.credential.kind == "byok" else self._key(job)
-        call = Call(job.method, job.instance.url(job.route.path, job.query), [*job.headers, header], job.body)
+        call = await self._call(job)
         job.body = b""
         async with self._upstream.send(call, flight.limit()) as answer:
-            yield answer
+            yield answer if job.instance.dialect is None else translated(answer, job.instance.dialect)
+
+    async def _call(self, job: Job) -> Call:
+        """Return one try of *job*, with its credential; for an instance with a dialect, translated and signed."""
+        instance = job.instance
+        url = instance.url(job.route.path, job.query)
+        if instance.dialect is not None:
+            outgoing = Outgoing(job.method, url, job.headers, job.body)
+            outgoing = await instance.dialect.translate(outgoing, job.route, job.ask or Ask())
+            return Call(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
+        header = job.credential.as_sent() if job.credential.kind == "byok" else self._key(job)
+        return Call(job.method, url, [*job.headers, header], job.body)
 
     def _key(self, job: Job) -> tuple[bytes, bytes]:
         key: Key | None = next(job.instance.keys.walk(job.session), None)

@@ -6,13 +6,14 @@ from typing import Final
 from aiohttp import web
 
 from coderai.access.credentials import data_plane_token
+from coderai.access.redaction import Redaction
 from coderai.errors import CoderaiError, NotSignedIn
 from coderai.gateway.credentials import choose
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
-from coderai.gateway.refusals import FORMS, Form, form_for, refuse, retry_after, status_of
+from coderai.gateway.refusals import Form, form_for, form_of, refuse, retry_after, status_of
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
@@ -49,7 +50,7 @@ class DataPlane:
         path = target.split("/", 4)[4] if target.count("/") >= 4 else ""
         name, _, rest = path.partition("/")
         instance = self._registry.find(name)
-        form = FORMS[instance.family.name] if instance and instance.family else form_for(path)
+        form = form_of(instance.family.name, "/" + rest) if instance and instance.family else form_for(path)
         try:
             return await self._serve(request, instance, "/" + rest, query, form)
         except CoderaiError as error:
@@ -79,8 +80,12 @@ class DataPlane:
         route = instance.family.route(path)
         if route is None:
             return self._unknown(request, instance, path, form)
-        credential = choose(instance, request.headers, token, byok=byok, allow_byok=self._allow_byok)
-        admitted = Admitted(request, caller, instance, route, credential, query)
+        recorded = route.api is not None
+        credential = choose(
+            instance, request.headers, token, byok=byok, allow_byok=self._allow_byok, recorded=recorded
+        )
+        redaction = Redaction((token, credential.secret, *instance.keys.secrets))
+        admitted = Admitted(request, caller, instance, route, credential, query, redaction)
         if route.api is None:
             return await self._passthrough.handle(admitted)
         if request.method != "POST":

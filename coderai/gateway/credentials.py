@@ -1,5 +1,6 @@
 """Whose credential goes to the provider: the caller's own, or the central key."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -7,6 +8,7 @@ from multidict import CIMultiDictProxy
 
 from coderai.access.credentials import mask
 from coderai.errors import Forbidden, NotSignedIn
+from coderai.gateway.headers import Headers
 from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
 
@@ -23,23 +25,32 @@ class Credential:
     """Of an own credential; which central key is used turns out later."""
     header: str = field(repr=False, default="")
     value: str = field(repr=False, default="")
+    secret: str = field(repr=False, default="")
+    """The value without its scheme."""
 
-    def as_sent(self) -> tuple[bytes, bytes]:
-        """Return the header as on the wire."""
-        return self.header.encode(), self.value.encode("utf-8", "surrogateescape")
+    def as_sent(self) -> Headers:
+        """Return the header as on the wire; none for a caller who brought nothing where nothing is needed."""
+        return [(self.header.encode(), self.value.encode("utf-8", "surrogateescape"))] if self.header else []
 
 
 CENTRAL: Final = Credential("centralized")
+_NOTHING: Final = Credential("byok")
 
 
-def central(instance: Instance, key: Key) -> tuple[bytes, bytes]:
+def central(instance: Instance, key: Key) -> Headers:
     """Return the header with a central key, as on the wire."""
-    auth = instance.auth
-    return auth.header.encode(), (auth.scheme + key.text).encode()
+    header, value = instance.auth.headed(key.text)
+    return [(header.encode(), value.encode())]
 
 
 def choose(
-    instance: Instance, headers: CIMultiDictProxy[str], token: str, *, byok: bool, allow_byok: bool
+    instance: Instance,
+    headers: CIMultiDictProxy[str],
+    token: str,
+    *,
+    byok: bool,
+    allow_byok: bool,
+    recorded: bool = True,
 ) -> Credential:
     """Return the credential for a call: the caller's own when one came with it, else ``CENTRAL``.
 
@@ -49,8 +60,11 @@ def choose(
     """
     if byok and not allow_byok:
         raise Forbidden("bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)")
+    if instance.family is not None and instance.family.own_credential_only:
+        return _personal(instance, _own(headers, token, ("Authorization",)) if byok else None, recorded=recorded)
     if byok:
-        own = _own(headers, token, instance)
+        # where several headers hold one, that of the provider's own kind counts
+        own = _own(headers, token, dict.fromkeys((instance.auth.header, "Authorization", "X-Api-Key")))
         if own is not None:
             return own
     if len(instance.keys) or instance.dialect is not None:
@@ -63,15 +77,25 @@ def choose(
     )
 
 
-def _own(headers: CIMultiDictProxy[str], token: str, instance: Instance) -> Credential | None:
-    """Where both headers hold one, that of the provider's own kind counts."""
-    names = ["X-Api-Key", "Authorization"]
-    if instance.auth.header == "Authorization":
-        names.reverse()
+def _personal(instance: Instance, own: Credential | None, *, recorded: bool) -> Credential:
+    """Judge the credential for a provider that takes no central one; what is passed through may go without."""
+    if not recorded:
+        return own or _NOTHING
+    if own is None or not own.value.lower().startswith("bearer "):
+        raise NotSignedIn(
+            f"missing authorization for provider {instance.name}, which takes only your own: send it as"
+            ' "Authorization: Bearer ...", and the gateway token as X-Coder-AI-Governance-Token'
+        )
+    return own
+
+
+def _own(headers: CIMultiDictProxy[str], token: str, names: Iterable[str]) -> Credential | None:
+    """Return the first credential of the caller's own in headers of these *names*."""
     for name in names:
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")
         secret = rest.strip() if scheme.lower() in _SCHEMES else value
         if secret and secret != token:
-            return Credential("byok", mask(secret.split()[-1]), name, value)
+            secret = secret.split()[-1]
+            return Credential("byok", mask(secret), name, value, secret)
     return None

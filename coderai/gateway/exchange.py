@@ -12,7 +12,7 @@ from coderai.errors import CircuitOpen, KeysExhausted, UpstreamError
 from coderai.gateway.bodies import read_body
 from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
-from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
+from coderai.gateway.ledger import NOT_STORED, Admitted, Entry, Ledger, last_words
 from coderai.gateway.refusals import refuse, retry_after, status_of
 from coderai.gateway.relay import break_off, cut_off, finish, relay, says_nothing, streamed
 from coderai.gateway.upstream import Answer as UpstreamAnswer
@@ -29,12 +29,17 @@ BACKGROUND: Final = "background requests are currently not supported by AI Gatew
 class Running:
     """An exchange whose start is recorded."""
 
-    request: web.BaseRequest
+    admitted: Admitted
     wire: Wire
     ask: Ask
-    interception: Interception
+    entry: Entry
     job: Job
     flight: Flight
+
+    @property
+    def provider(self) -> str:
+        """The instance's name, for what the client is told."""
+        return self.admitted.instance.name
 
 
 class Exchanges:
@@ -53,12 +58,12 @@ class Exchanges:
         encoding = request.headers.get("Content-Encoding", "")
         plain = decoded(body, encoding, self._max_bytes) if encoding else body
         ask = wire.read_request(plain)
-        interception = await self._ledger.begin(admitted, ask, wire)  # no record, no call
+        entry = await self._ledger.begin(admitted, ask, wire)  # no record, no call
 
         with self._watch.flight(request) as flight:
-            job = _job(admitted, ask, interception, body, plain, wire.upstream_body(plain, ask))
+            job = _job(admitted, ask, entry.interception, body, plain, wire.upstream_body(plain, ask))
             del body, plain  # not held for as long as a stream lasts
-            running = Running(request, wire, ask, interception, job, flight)
+            running = Running(admitted, wire, ask, entry, job, flight)
             try:
                 if ask.background:
                     return await self._refused(running, 501, BACKGROUND)
@@ -83,10 +88,9 @@ class Exchanges:
                 raise
 
     async def _stream(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
-        request, wire, flight = running.request, running.wire, running.flight
-        provider = running.interception.provider_name
+        request, wire, flight = running.admitted.request, running.wire, running.flight
         if await says_nothing(answer, flight):  # nothing was sent to the client yet, so it can still be told properly
-            text = f"{provider}: the provider ended the answer without a single event"
+            text = f"{running.provider}: the provider ended the answer without a single event"
             return await self._no_answer(running, Ending.BROKEN_OFF, text)
         first_byte_at = datetime.now(UTC)
         client = streamed(request, answer.status, to_client(answer.headers))
@@ -98,11 +102,7 @@ class Exchanges:
             flight.left = True  # the provider is read on all the same
         reader: StreamReader = wire.StreamReader(running.ask)
         flight.streaming(client, reader, wire.KEEP_ALIVE)
-
-        def saw_call(call_id: str) -> None:
-            self._ledger.saw_call(running.interception, call_id)
-
-        cut = await relay(answer, client, request, reader, flight, saw_call)
+        cut = await relay(answer, client, request, reader, flight, running.entry.saw_call)
         flight.landed()
         learned = reader.close()
         ending = _ending(cut, learned, flight)
@@ -112,16 +112,20 @@ class Exchanges:
         elif ending is Ending.CLIENT_LEFT:
             cut_off(request)  # or it is there but takes nothing
         elif cut is not None or ending is Ending.BROKEN_OFF:
-            await break_off(request, client, wire.error_event(last_words(provider, ending), reader.seam))
+            await break_off(request, client, wire.error_event(last_words(running.provider, ending), reader.seam))
         else:
-            await finish(answer, client, reader, flight)
+            failed = ending is Ending.UPSTREAM_ERROR
+            held = running.admitted.redaction.data(reader.held) if failed else reader.held
+            await finish(answer, client, held, flight)
         return client
 
     async def _whole(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
-        request, wire, flight = running.request, running.wire, running.flight
+        request, wire, flight = running.admitted.request, running.wire, running.flight
         first_byte_at = datetime.now(UTC)
         client = Whole(request, answer.status, to_client(answer.headers))
         cut = await read_whole(answer, client, flight)
+        if answer.status >= 300:
+            client.redact(running.admitted.redaction)
         flight.landed()
         learned = _learned(wire, answer.status, client.body, running.ask, cut)
         if cut is None and learned.trouble and _is_half(answer.headers):
@@ -131,7 +135,7 @@ class Exchanges:
         if not stored:
             return client.abandon() or refuse(wire.error_body, 503, NOT_STORED)
         if cut is not None:
-            text = last_words(running.interception.provider_name, ending)
+            text = last_words(running.provider, ending)
             return client.abandon() or refuse(wire.error_body, 504 if ending is Ending.TIMEOUT else 502, text)
         return await client.finish()
 
@@ -173,9 +177,7 @@ class Exchanges:
         text: str = "",
     ) -> bool:
         hint = running.job.hint
-        return await self._ledger.end(
-            running.interception, learned, ending, status, first_byte_at, text=text, hint=hint
-        )
+        return await running.entry.end(learned, ending, status, first_byte_at, text=text, hint=hint)
 
 
 _NOT_CALLED: Mapping[int, ErrorType] = {

@@ -1,7 +1,7 @@
 """What becomes of an exchange in the audit trail: its start, its end, and the words for ends that nobody explained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,13 +9,14 @@ from aiohttp import web
 
 from coderai import clients
 from coderai.access.callers import Caller
+from coderai.access.redaction import Redaction
 from coderai.errors import StoreUnavailable
 from coderai.gateway.credentials import Credential
 from coderai.gateway.ports import Recorder
 from coderai.ids import new_id
 from coderai.providers.family import Route
 from coderai.providers.registry import Instance
-from coderai.records import Answer, Ask, End, Ending, ErrorType, Interception
+from coderai.records import Answer, Ask, End, Ending, ErrorType, Fact, Interception, Thought, ToolCall, Usage
 from coderai.wire.apis import Wire
 
 NOT_STORED: Final = "the audit records of this answer cannot be stored; try again later"
@@ -31,51 +32,77 @@ class Admitted:
     route: Route
     credential: Credential
     query: str
+    redaction: Redaction
+    """Knows the secrets of this call: the gateway token, the caller's own key, the central keys."""
 
 
-class Ledger:
-    """Writes starts and ends. *recorder* makes them durable."""
+class Entry:
+    """One exchange in the audit trail, begun and not yet ended."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    __slots__ = ("_recorder", "_redaction", "interception")
+
+    def __init__(self, recorder: Recorder, interception: Interception, redaction: Redaction) -> None:
         self._recorder = recorder
+        self._redaction = redaction
+        self.interception = interception
 
-    async def begin(self, admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
-        """Return the interception once its start is durable. Raises StoreUnavailable."""
-        interception = _interception(admitted, ask, wire)
-        await self._recorder.begin(interception)  # no record, no call
-        return interception
-
-    def saw_call(self, interception: Interception, call_id: str) -> None:
+    def saw_call(self, call_id: str) -> None:
         """Tell that a running exchange asked for a tool, so that a follower can be linked before the end."""
-        self._recorder.saw_call(interception, call_id)
+        self._recorder.saw_call(self.interception, call_id)
 
     async def end(
         self,
-        interception: Interception,
         learned: Answer,
         ending: Ending,
         status: int | None,
         first_byte_at: datetime | None,
         *,
         text: str = "",
-        error_type: ErrorType | None = None,
         hint: str = "",
     ) -> bool:
-        """Return whether the records are durable; if not, the recorder keeps trying, but the client sees no end."""
+        """Return whether the records are durable; if not, the recorder keeps trying, but the client sees no end.
+
+        *text* explains an end that the answer itself does not; *hint* is the masked central key that was used last.
+        """
         end = End(
-            answer=learned,
+            answer=replace(learned, facts=tuple(map(self._clean, learned.facts))) if learned.facts else learned,
             ending=ending,
             http_status=status,
-            error_type=learned.error_type or error_type or _ERROR_TYPES.get(ending),
-            error_message=learned.error_message or text or _WORDS.get(ending, ""),
+            error_type=learned.error_type or _ERROR_TYPES.get(ending),
+            error_message=self._redaction.text(learned.error_message or text or _WORDS.get(ending, "")),
             first_byte_at=first_byte_at,
             credential_hint=hint or None,
         )
         try:
-            await self._recorder.end(interception, end)
+            await self._recorder.end(self.interception, end)
         except StoreUnavailable:
             return False
         return True
+
+    def _clean(self, fact: Fact) -> Fact:
+        """Return *fact* without the secrets of this call, itself when there are none."""
+        match fact:
+            case ToolCall():
+                cleaned = self._redaction.text(fact.input)
+                return fact if cleaned is fact.input else replace(fact, input=cleaned)
+            case Thought():
+                cleaned = self._redaction.text(fact.text)
+                return fact if cleaned is fact.text else replace(fact, text=cleaned)
+            case Usage():
+                return fact
+
+
+class Ledger:
+    """Opens entries in the audit trail. *recorder* makes them durable."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def begin(self, admitted: Admitted, ask: Ask, wire: Wire) -> Entry:
+        """Return the entry once the start of the exchange is durable. Raises StoreUnavailable."""
+        interception = _interception(admitted, ask, wire)
+        await self._recorder.begin(interception)  # no record, no call
+        return Entry(self._recorder, interception, admitted.redaction)
 
 
 _ERROR_TYPES: Mapping[Ending, ErrorType] = {
@@ -104,6 +131,7 @@ def last_words(provider: str, ending: Ending) -> str:
 def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
     request, caller, instance = admitted.request, admitted.caller, admitted.instance
     client = clients.identify(request.headers, ask)
+    clean = admitted.redaction.text
     return Interception(
         id=new_id(),
         started_at=datetime.now(UTC),
@@ -116,11 +144,11 @@ def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
         api=wire.API,
         stream=ask.stream,
         client=client.label,
-        user_agent=request.headers.get("User-Agent", ""),
-        client_session_id=client.session_id,
+        user_agent=clean(request.headers.get("User-Agent", "")),
+        client_session_id=client.session_id and clean(client.session_id),
         tool_result_id=ask.tool_result_id,
         credential_kind=admitted.credential.kind,
         credential_hint=admitted.credential.hint,
         metadata={"Username": caller.username},
-        prompt=ask.prompt,
+        prompt=ask.prompt and clean(ask.prompt),
     )

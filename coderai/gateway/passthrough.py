@@ -6,9 +6,12 @@ from coderai.errors import BrokenOff
 from coderai.gateway.bodies import read_body
 from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
-from coderai.gateway.ledger import Admitted
+from coderai.gateway.ledger import Admitted, last_words
 from coderai.gateway.relay import cut_off, streamed
-from coderai.gateway.watch import Watch
+from coderai.gateway.upstream import Answer
+from coderai.gateway.watch import Flight, Watch
+from coderai.gateway.whole import Whole, read_whole
+from coderai.records import Ending
 
 
 class Passthrough:
@@ -28,6 +31,8 @@ class Passthrough:
         del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:
             async with self._calling.answered(job, flight) as answer:
+                if answer.status >= 400:
+                    return await _error(answer, admitted, flight)
                 client = streamed(request, answer.status, to_client(answer.headers))
                 try:
                     await client.prepare(request)
@@ -42,3 +47,15 @@ class Passthrough:
                 except (BrokenOff, TimeoutError):
                     cut_off(request)  # never a clean end for half an answer
                 return client
+
+
+async def _error(answer: Answer, admitted: Admitted, flight: Flight) -> web.StreamResponse:
+    """Return the provider's error, without the secrets of the call: some providers repeat a key that they refuse."""
+    client = Whole(admitted.request, answer.status, to_client(answer.headers))
+    cut = await read_whole(answer, client, flight)
+    flight.landed()
+    if cut is not None:
+        text = last_words(admitted.instance.name, cut)
+        raise BrokenOff(text) if cut is Ending.BROKEN_OFF else TimeoutError(text)
+    client.redact(admitted.redaction)
+    return await client.finish()

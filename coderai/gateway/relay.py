@@ -107,10 +107,10 @@ async def _drained(request: web.BaseRequest, flight: Flight) -> None:
         flight.writing = False
 
 
-async def finish(answer: Answer, client: web.StreamResponse, reader: StreamReader, flight: Flight) -> None:
-    """Release the end that was held back, and what the provider still sends within two seconds; then end cleanly."""
+async def finish(answer: Answer, client: web.StreamResponse, held: bytes, flight: Flight) -> None:
+    """Release the end that was *held* back, and what the provider still sends within two seconds; then end cleanly."""
     try:
-        await client.write(reader.held)
+        await client.write(held)
         if not answer.at_end():
             async with flight.trailing():
                 while chunk := await answer.read():

@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 from multidict import CIMultiDict
 
+from coderai.access.redaction import Redaction
 from coderai.errors import BrokenOff
 from coderai.gateway.relay import cut_off, streamed
 from coderai.gateway.upstream import Answer
@@ -57,6 +58,14 @@ class Whole:
             except ConnectionResetError:
                 flight.left = True
             flight.writing = False
+
+    def redact(self, redaction: Redaction) -> None:
+        """Take the secrets of the call out of what was not sent yet: some providers repeat a key that they refuse."""
+        if self._stream is None:
+            self._pieces = [redaction.data(self.body)]
+            for name, value in [*self._headers.items()]:
+                if (clean := redaction.text(value)) is not value:
+                    self._headers[name] = clean
 
     async def finish(self) -> web.StreamResponse:
         """Send what was held; the end is the client's."""

@@ -50,6 +50,7 @@ class KeyPool:
 
     def __init__(self, keys: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._keys = tuple(Key(key, mask(key)) for key in keys)
+        self._texts = tuple(keys)
         self._clock = clock
         self._cooling: dict[Key, _CoolDown] = {}
         self._sessions: OrderedDict[str, Key] = OrderedDict()
@@ -57,6 +58,11 @@ class KeyPool:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every key, whatever its state: to be looked for where it must not turn up."""
+        return self._texts
 
     def walk(self, session: str | None) -> Iterator[Key]:
         """Yield each key that may be tried, the one that serves *session* first; judged when it is asked for.

@@ -25,7 +25,7 @@ def data_plane_token(headers: Mapping[str, str]) -> tuple[str, bool]:
     """
     if token := headers.get(GOVERNANCE_TOKEN, "").strip():
         return token, True
-    return bearer(headers) or headers.get("X-Api-Key", "").strip(), False
+    return bearer(headers) or headers.get("X-Api-Key", "").strip() or headers.get("Api-Key", "").strip(), False
 
 
 def management_token(headers: Mapping[str, str], cookies: Mapping[str, str], query: Mapping[str, str]) -> str:

@@ -65,10 +65,10 @@ class Calling:
             outgoing = Outgoing(job.method, url, job.headers, job.body)
             outgoing = await instance.dialect.translate(outgoing, job.route, job.ask or Ask())
             return Call(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
-        header = job.credential.as_sent() if job.credential.kind == "byok" else self._key(job)
-        return Call(job.method, url, [*job.headers, header], job.body)
+        credential = job.credential.as_sent() if job.credential.kind == "byok" else self._key(job)
+        return Call(job.method, url, [*job.headers, *credential], job.body)
 
-    def _key(self, job: Job) -> tuple[bytes, bytes]:
+    def _key(self, job: Job) -> Headers:
         key: Key | None = next(job.instance.keys.walk(job.session), None)
         if key is None:
             raise job.instance.keys.exhausted()

@@ -23,7 +23,7 @@ from coderai.wire.endings import anthropic_error, openai_error
 Form = Callable[[int, str], bytes]
 """Makes an error body from a status and a text."""
 
-FORMS: Final[Mapping[str, Form]] = {"anthropic": anthropic_error, "openai": openai_error}
+_FORMS: Final[Mapping[str, Form]] = {"anthropic": anthropic_error, "openai": openai_error}
 """By family name."""
 
 _STATUSES: Final[tuple[tuple[type[CoderaiError], int], ...]] = (
@@ -39,6 +39,11 @@ _STATUSES: Final[tuple[tuple[type[CoderaiError], int], ...]] = (
 
 _FINAL: Final = frozenset({400, 401, 403, 404, 405, 413, 415, 426, 501})
 """Trying the same again cannot help; without the header some tools repeat a 401 for minutes (clients.md)."""
+
+
+def form_of(family: str, path: str) -> Form:
+    """Return the error form for a raw *path* below a provider; in a family of two languages the route tells which."""
+    return _FORMS.get(family) or (anthropic_error if path.startswith("/v1/messages") else openai_error)
 
 
 def form_for(path: str) -> Form:

@@ -12,4 +12,5 @@ ANTHROPIC: Final = Family(
     passed=("/v1/models", "/v1/models/*", "/v1/messages/count_tokens", "/api/event_logging/*"),
     auth=Auth("X-Api-Key"),
     headers={"anthropic-version": "2023-06-01"},
+    other_prefixes={"": "/v1"},  # tools that want the /v1 in the base URL, and were given one without
 )

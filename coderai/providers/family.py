@@ -25,6 +25,14 @@ class Auth:
     header: str
     scheme: str = ""
     """Put before the key, for example ``Bearer ``."""
+    takes_tokens: bool = False
+    """An access token (a JSON web token) goes as ``Authorization: Bearer`` instead."""
+
+    def headed(self, key: str) -> tuple[str, str]:
+        """Return name and value of the header for *key*."""
+        if self.takes_tokens and key.startswith("eyJ") and key.count(".") == 2:
+            return "Authorization", f"Bearer {key}"
+        return self.header, self.scheme + key
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +49,21 @@ class Family:
     auth: Auth
     headers: Mapping[str, str] = field(default_factory=dict)
     """Sent where the client sent none of that name."""
+    other_prefixes: Mapping[str, str] = field(default_factory=dict)
+    """What tools with another idea of the base URL put before a path, and what it stands for."""
+    own_credential_only: bool = False
+    """Calls go with the caller's own credential, never with a central one."""
 
     def route(self, path: str) -> Route | None:
         """Return the route for a raw client path below the instance, or None when it is not ours to send."""
-        if not path.startswith(self.prefix + "/") or _unclean(path):
+        if _unclean(path):
             return None
-        rest = path[len(self.prefix) :]
+        for prefix, meant in ((self.prefix, ""), *self.other_prefixes.items()):
+            if path.startswith(prefix + "/") and (route := self._route(meant + path[len(prefix) :])):
+                return route
+        return None
+
+    def _route(self, rest: str) -> Route | None:
         if rest in self.recorded:
             return Route(rest, self.prefix + rest, self.recorded[rest])
         if rest.rstrip("/") in self.recorded:  # many servers take both for the same: it would go by unrecorded

@@ -11,4 +11,5 @@ OPENAI: Final = Family(
     recorded={"/chat/completions": Api.CHAT, "/responses": Api.RESPONSES},
     passed=("/conversations", "/conversations/*", "/models", "/models/*", "/responses/*"),
     auth=Auth("Authorization", "Bearer "),
+    other_prefixes={"": ""},  # a base URL without the /v1
 )

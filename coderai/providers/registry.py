@@ -3,16 +3,22 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from coderai.kinds import KINDS
 from coderai.providers.anthropic import ANTHROPIC
+from coderai.providers.azure import AZURE_AUTH, completed, is_azure
+from coderai.providers.copilot import COPILOT
 from coderai.providers.dialect import Dialect
 from coderai.providers.family import Auth, Family
 from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.settings import ProviderConfig
 
-FAMILIES: Final = {family.name: family for family in (OPENAI, ANTHROPIC)}
+FAMILIES: Final = {family.name: family for family in (OPENAI, ANTHROPIC, COPILOT)}
+
+_CHATGPT: Final = "chatgpt.com"
+"""Codex' backend for people who signed in with their subscription."""
 
 State = Literal["enabled", "disabled", "error"]
 
@@ -36,13 +42,14 @@ class Instance:
     own_auth: Auth | None = None
     """Where a central key goes, when that differs from the family's way."""
     query: str = ""
-    """Raw query that is added to every call, for example ``api-version=...``."""
+    """One raw parameter that is added to calls in which the client did not send it: ``api-version=...``."""
     dialect: Dialect | None = None
     """Set when requests and answers have to be translated."""
 
     def url(self, path: str, query: str) -> str:
         """Return the provider's address for a route path (design: exactly one slash between) and a raw query."""
-        query = "&".join(filter(None, (query, self.query))) if self.query else query
+        if self.query and not _sent(query, self.query.partition("=")[0]):
+            query = f"{query}&{self.query}" if query else self.query
         return f"{self.base_url}{path}?{query}" if query else self.base_url + path
 
     @property
@@ -72,23 +79,36 @@ class Registry:
         return tuple(self._by_name.values())
 
 
+def _sent(query: str, name: str) -> bool:
+    return any(part.partition("=")[0] == name for part in query.split("&"))
+
+
 def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
     """Return the instance for a configured provider; what cannot work is in state ``error`` and says why."""
     kind = KINDS[config.type]
     family = FAMILIES.get(kind.family)
+    base_url, _, query = config.base_url.partition("?")
+    base_url = base_url.rstrip("/")
+    azure = family is OPENAI and (config.type == "azure" or is_azure(base_url))
     base = Instance(
         name=config.name,
         type=config.type,
-        base_url=config.base_url.rstrip("/"),
+        base_url=completed(base_url) if azure else base_url,
         family=family,
         keys=KeyPool(config.keys),
         source=config.source,
+        own_auth=AZURE_AUTH if azure else None,
+        query=query,
     )
     if not kind.available or config.bedrock is not None or family is None:
         what = "Amazon Bedrock" if config.bedrock is not None else f"type {config.type}"
         return _broken(base, f"{what} is not available yet")
+    if family.own_credential_only and not allow_byok:
+        return _broken(base, "only users' own credentials work there, and they are off (--aibridge-allow-byok=false)")
     if not config.keys and not allow_byok:
         return _broken(base, "no key, and users may not bring their own (--aibridge-allow-byok=false)")
+    if config.keys and urlsplit(base_url).hostname == _CHATGPT:
+        return _broken(base, f"{_CHATGPT} takes no key, only the users' own sign-in; remove the key")
     return base
 
 

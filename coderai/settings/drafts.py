@@ -15,6 +15,8 @@ from coderai.settings.provider import BedrockConfig, ProviderConfig
 MOST_KEYS: Final = 5
 NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _LONGEST_NAME: Final = 64
+_API_VERSION: Final = re.compile(r"\?api-version=[A-Za-z0-9.-]{1,64}$", re.ASCII)
+"""The only query that a base URL may have; a free one would be a hiding place for keys, and base URLs are shown."""
 
 
 @dataclass(slots=True)
@@ -144,12 +146,14 @@ def _check_name(where: str, name: str) -> None:
 def _base_url(draft: Draft, kind: Kind, bedrock: BedrockConfig | None) -> str:
     base_url = draft.base_url.strip()
     if base_url:
-        _check_url(draft.where, "BASE_URL", base_url)
+        is_versioned = kind.family == "openai" and _API_VERSION.search(base_url)  # only Azure OpenAI wants that
+        _check_url(draft.where, "BASE_URL", base_url.partition("?")[0] if is_versioned else base_url)
         return base_url
     if bedrock is not None:
         return bedrock.base_url or (f"https://bedrock-runtime.{bedrock.region}.amazonaws.com" if bedrock.region else "")
     if kind.default_base_url is None:
-        raise BadSettings(f"{draft.where}: type {kind.type} has no default address; BASE_URL is required")
+        example = f'BASE_URL is required, for example "{kind.example_base_url}"'
+        raise BadSettings(f"{draft.where}: type {kind.type} has no default address; {example}")
     return kind.default_base_url
 
 

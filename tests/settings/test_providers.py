@@ -44,6 +44,10 @@ def refusal(*flags, env, **more):
             [("chatgpt", "openai", "https://chatgpt.com/backend-api/codex", ())],
         ),
         (
+            ["0_TYPE=azure", "0_BASE_URL=https://n.openai.azure.com/?api-version=2025-04-01-preview"],
+            [("azure", "azure", "https://n.openai.azure.com/?api-version=2025-04-01-preview", ())],
+        ),
+        (
             ["0_TYPE=openai-compat", "0_BASE_URL=http://10.0.0.5:8000/v1", "0_KEY=k"],
             [("openai-compat", "openai-compat", "http://10.0.0.5:8000/v1", ("k",))],
         ),
@@ -111,7 +115,16 @@ def test_bedrock_with_static_credentials():
         (["0_TYPE=openai", "0_BASE_URL=https:///v1"], "BASE_URL: write an absolute URL"),
         (["0_TYPE=openai", "0_BASE_URL=https://u:canary@h/v1"], "BASE_URL: no user and no password"),
         (["0_TYPE=openai", "0_BASE_URL=https://h/v1?a=b"], 'ends before "\\?"'),
-        (["0_TYPE=azure"], "type azure has no default address; BASE_URL is required"),
+        (["0_TYPE=azure", "0_BASE_URL=https://h/?api-version=1&key=canary"], 'ends before "\\?"'),
+        (["0_TYPE=azure", "0_BASE_URL=https://h/?api-version=canary+canary"], 'ends before "\\?"'),
+        (["0_TYPE=azure", "0_BASE_URL=https://u:canary@h/?api-version=1"], "no user and no password"),
+        (["0_TYPE=azure", "0_BASE_URL=https://h/#?api-version=1"], 'ends before "\\?"'),
+        (["0_TYPE=anthropic", "0_BASE_URL=https://h/?api-version=1"], 'ends before "\\?"'),
+        (["0_TYPE=azure"], 'required, for example "https://NAME.openai.azure.com/"'),
+        (["0_TYPE=google"], 'required, for example "https://generativelanguage.googleapis.com/v1beta/openai"'),
+        (["0_TYPE=openai-compat"], 'required, for example "https://llm.example.com/v1"'),
+        (["0_TYPE=openrouter"], 'required, for example "https://openrouter.ai/api/v1"'),
+        (["0_TYPE=vercel"], 'required, for example "https://ai-gateway.vercel.sh/v1"'),
     ],
 )
 def test_mistakes_in_indexed_providers(settings, message):

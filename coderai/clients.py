@@ -243,6 +243,14 @@ def identify(headers: Headers, ask: Ask) -> ClientMatch:
     return ClientMatch(client.label, client.session(headers, ask), client.hints(headers))
 
 
+def cleaned(text: str) -> str:
+    """Return what can be kept and shown of a header: no control characters, nothing invisible, HINT_LENGTH at most."""
+    text = text.strip()
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable()).strip()
+    return text[:HINT_LENGTH]
+
+
 def _recognised(headers: Headers) -> Client | None:
     user_agent = headers.get("User-Agent", "").lower()
     for client in CLIENTS:
@@ -292,14 +300,4 @@ def _codex_turn(text: str | None) -> _CodexTurn:
 
 
 def _said(**hints: object) -> Hints:
-    return {name: clean for name, value in hints.items() if value and (clean := _clean(value))}
-
-
-def _clean(found: object) -> str:
-    """Return what can be shown of a hint: no control characters, no halves of pairs, nothing invisible."""
-    if not isinstance(found, str):
-        return ""
-    text = found.strip()
-    if not text.isprintable():
-        text = "".join(character for character in text if character.isprintable()).strip()
-    return text[:HINT_LENGTH]
+    return {name: text for name, value in hints.items() if isinstance(value, str) and (text := cleaned(value))}

@@ -11,6 +11,7 @@ from coderai.access.callers import Caller
 from coderai.access.roles import OWNER, Right, in_scope
 from coderai.access.tokens import TokenText, digest, parse
 from coderai.control.clock import Clock, now
+from coderai.control.users import as_uuid
 from coderai.errors import Forbidden, NotFound, NotSignedIn
 from coderai.store import tokens, users
 from coderai.store.engine import Store
@@ -20,6 +21,8 @@ from coderai.store.watching import EVERYTHING
 
 # One entry is about 1 KB: enough for a large company, and no flood of tokens can grow it further.
 _REMEMBERED: Final = 10_000
+# Apart, so that a flood of names that nobody has drives no user out.
+_STRANGERS: Final = 1_000
 
 _UNKNOWN: Final = "this token is not known"
 
@@ -43,6 +46,10 @@ class TokenAuthority:
         self._now = clock
         self._remembered = remembered
         self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._people: OrderedDict[str, str] = OrderedDict()
+        """Ids of users by the names that were asked for."""
+        self._strangers: OrderedDict[str, str] = OrderedDict()
+        """Names that nobody has, and themselves."""
         self._following = False
         self._generation = 0
         """Counts how often all was forgotten: a look-up that began before must not be kept."""
@@ -65,6 +72,29 @@ class TokenAuthority:
             self._check(text, known.hashed, known.expires_at)
         return known.caller
 
+    async def person(self, named: str) -> str:
+        """Return the id of the user with that id or name; *named* itself, a UUID in its usual form, for a stranger.
+
+        Only names are looked up: an id stands for itself, whoever has it. Raises StoreUnavailable.
+        """
+        if user_id := as_uuid(named):
+            return user_id
+        for remembered in (self._people, self._strangers):
+            if named in remembered:
+                remembered.move_to_end(named)
+                return remembered[named]
+        generation = self._generation
+        try:
+            async with self._store.reading() as db:
+                found, remembered, most = (await Users(db).named(named)).id, self._people, self._remembered
+        except NotFound:
+            found, remembered, most = named, self._strangers, min(self._remembered, _STRANGERS)
+        if self._following and generation == self._generation:
+            remembered[named] = found
+            if len(remembered) > most:
+                remembered.popitem(last=False)
+        return found
+
     async def follow(self, changes: AsyncIterator[frozenset[str]]) -> None:
         """Run beside the server, for ever. *changes* is ``Store.changes()``; its first item is EVERYTHING."""
         try:
@@ -77,7 +107,8 @@ class TokenAuthority:
             self._forget()
 
     def _forget(self) -> None:
-        self._known.clear()
+        for remembered in (self._known, self._people, self._strangers):
+            remembered.clear()
         self._generation += 1
 
     async def _look_up(self, text: TokenText) -> _Known:

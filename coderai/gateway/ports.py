@@ -17,6 +17,13 @@ class Authority(Protocol):
         """
         ...
 
+    async def person(self, named: str) -> str:
+        """Return the id of the user with that id or name; *named* itself, a UUID in its usual form, for a stranger.
+
+        Raises StoreUnavailable when nobody can tell.
+        """
+        ...
+
 
 class Recorder(Protocol):
     """Keeps the audit trail. See ``recorder.Recorder``."""

@@ -80,6 +80,9 @@ class OneToken:
             raise NotSignedIn("this token does not work")
         return ALICE
 
+    async def person(self, named: str) -> str:
+        return named
+
 
 @dataclass
 class Setting:

@@ -55,7 +55,7 @@ class DataPlane:
             return await self._serve(request, instance, "/" + rest, query, form)
         except CoderaiError as error:
             status = status_of(error)
-            log.info("request refused", method=request.method, path=target, status=status, reason=str(error))
+            log.info("request refused", method=request.method, path=_shown(request), status=status, reason=str(error))
             return refuse(form, status, str(error), retry_after(error))
         except TimeoutError:
             return refuse(form, 504, f"{name}: no answer in time")
@@ -95,7 +95,7 @@ class DataPlane:
         return await self._exchanges.handle(admitted, WIRES[route.api])
 
     def _unknown(self, request: web.BaseRequest, instance: Instance | None, path: str, form: Form) -> web.Response:
-        whole = request.raw_path.partition("?")[0].split("/", 4)
+        whole = _shown(request).split("/", 4)
         text = f"route not supported: {request.method} /{whole[4] if len(whole) > 4 else ''}"
         if instance is not None and instance.state == "error":
             text += f" (provider {instance.name} cannot be used: {instance.reason})"
@@ -108,9 +108,14 @@ def _turned_away(
     request: web.BaseRequest, form: Form, status: int, text: str, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """Refuse, and leave a line in the log: some tools hide our text, and a wrong base URL is the usual mistake."""
-    path = request.raw_path.partition("?")[0]
-    log.info("request refused", method=request.method, path=path, status=status, reason=text)
+    log.info("request refused", method=request.method, path=_shown(request), status=status, reason=text)
     return refuse(form, status, text, headers, final=True)
+
+
+def _shown(request: web.BaseRequest) -> str:
+    """Return the path as it may be logged and repeated: somebody may have put the token into it."""
+    token, _ = data_plane_token(request.headers)
+    return Redaction((token,)).text(request.raw_path.partition("?")[0])
 
 
 def _wants_websocket(request: web.BaseRequest) -> bool:

@@ -48,7 +48,7 @@ class Entry:
 
     def saw_call(self, call_id: str) -> None:
         """Tell that a running exchange asked for a tool, so that a follower can be linked before the end."""
-        self._recorder.saw_call(self.interception, call_id)
+        self._recorder.saw_call(self.interception, self._redaction.text(call_id))
 
     async def end(
         self,
@@ -81,13 +81,15 @@ class Entry:
 
     def _clean(self, fact: Fact) -> Fact:
         """Return *fact* without the secrets of this call, itself when there are none."""
+        clean = self._redaction.text
         match fact:
-            case ToolCall():
-                cleaned = self._redaction.text(fact.input)
-                return fact if cleaned is fact.input else replace(fact, input=cleaned)
-            case Thought():
-                cleaned = self._redaction.text(fact.text)
-                return fact if cleaned is fact.text else replace(fact, text=cleaned)
+            case ToolCall(tool=tool, call_id=call_id, input=arguments):
+                cleaned = clean(tool), clean(call_id), clean(arguments)
+                if cleaned == (tool, call_id, arguments):
+                    return fact
+                return replace(fact, tool=cleaned[0], call_id=cleaned[1], input=cleaned[2])
+            case Thought(text=text):
+                return replace(fact, text=clean(text))
             case Usage():
                 return fact
 
@@ -140,13 +142,13 @@ def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
         api_key_id=caller.token_id,
         provider=instance.family.name if instance.family else "",
         provider_name=instance.name,
-        model=ask.model if instance.dialect is None else instance.dialect.model(ask.model),
+        model=clean(ask.model if instance.dialect is None else instance.dialect.model(ask.model)),
         api=wire.API,
         stream=ask.stream,
         client=client.label,
         user_agent=clean(request.headers.get("User-Agent", "")),
         client_session_id=client.session_id and clean(client.session_id),
-        tool_result_id=ask.tool_result_id,
+        tool_result_id=ask.tool_result_id and clean(ask.tool_result_id),
         credential_kind=admitted.credential.kind,
         credential_hint=admitted.credential.hint,
         metadata={"Username": caller.username},

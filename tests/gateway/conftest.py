@@ -1,7 +1,7 @@
 """A data plane on a real listener, between a real client and a scripted provider; the records go to a notebook."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -23,8 +23,9 @@ from coderai.gateway.watch import Patience, Watch
 from coderai.providers.anthropic import ANTHROPIC
 from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
-from coderai.providers.registry import Instance, Registry
+from coderai.providers.registry import Instance, Registry, build
 from coderai.records import End, Ending, Interception
+from coderai.settings.provider import ProviderConfig
 
 TOKEN = "WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe"
 CENTRAL_KEY = "sk-central-0123456789abcdef"
@@ -111,6 +112,7 @@ async def _opened(
     allow_byok: bool = True,
     max_bytes: int = 1 << 20,
     base_url: str | None = None,
+    configured: Callable[[str], Iterable[ProviderConfig]] = lambda url: (),
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         provider = ScriptedProvider(replies)
@@ -124,6 +126,7 @@ async def _opened(
                 Instance("openai", "openai", url + "/v1", OPENAI, KeyPool(keys)),
                 Instance("sleeping", "openai", url, OPENAI, KeyPool(keys), "disabled"),
                 Instance("broken", "google", url, None, KeyPool(keys), "error", "type google is not available yet"),
+                *(build(config, allow_byok=allow_byok) for config in configured(url)),
             ]
         )
         calling = Calling(upstream)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Protocol
 
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -19,10 +19,6 @@ from coderai.gateway.decoding import Decoded
 from coderai.gateway.headers import Headers
 from coderai.gateway.http1 import Connection, Died, Sink
 from coderai.gateway.pool import Origin, Pool
-
-ATTEMPTS: Final = 3
-"""Tries on a connection that died before it answered: a kept-alive one may have been closed by the provider while the
-request was on its way. Nothing is sent again once a byte of an answer was seen."""
 
 
 @dataclass(slots=True)
@@ -117,21 +113,25 @@ class _Sending:
         """Return a connection on which the head of the answer has come."""
         call, target = self._call, self._target
         head = _head(call, target)
-        for attempt in range(1, ATTEMPTS + 1):
-            warm = self._pool.idle(target.origin) if attempt == 1 else None
-            connection = warm or await self._pool.connect(target.origin)
+        warm = self._pool.idle(target.origin)
+        if warm is not None:
             try:
-                connection.start(head, call.body)
-                await connection.head()
-                return connection
+                return await self._answer_on(warm, head)
             except Died:
-                self._pool.drop(connection)
-                if attempt == ATTEMPTS or connection.spoke:
+                if warm.spoke:
                     raise
-            except asyncio.CancelledError:
-                self._pool.drop(connection)
-                raise
-        raise AssertionError("the loop returns or raises")
+                # The provider closed it while the request was on its way. Whether a call is repeated that failed on a
+                # new connection is for the caller to say.
+        return await self._answer_on(await self._pool.connect(target.origin), head)
+
+    async def _answer_on(self, connection: Connection, head: bytes) -> Connection:
+        try:
+            connection.start(head, self._call.body)
+            await connection.head()
+        except (Died, asyncio.CancelledError):
+            self._pool.drop(connection)
+            raise
+        return connection
 
 
 class _Direct:

@@ -57,6 +57,7 @@ class Flight:
         self.ending = Ending.TIMEOUT
         """Why the wait was ended, once it was."""
         self._landed = False
+        self._pausing = False
         self._interrupted = False
         self._turns_seen = 0
         self._quiet_since = now
@@ -67,6 +68,16 @@ class Flight:
         """Return the context inside which the watch may end a wait; it then raises TimeoutError at its border."""
         self._limit = asyncio.timeout(0 if self._interrupted else None)
         return self._limit
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before the next try; raises TimeoutError when the client leaves, or the server stops, meanwhile."""
+        self.turns += 1  # the next try has the whole patience
+        self._pausing = True
+        try:
+            async with self.limit():
+                await asyncio.sleep(seconds)
+        finally:
+            self._pausing = False
 
     def trailing(self) -> asyncio.Timeout:
         """Return the time limit for what comes after the end of an answer."""
@@ -112,7 +123,7 @@ class Flight:
                 self._request.transport.abort()  # a client that does not take the end it was given
             return False
         if self._gone_since is not None:
-            if now - self._gone_since >= patience.drain:
+            if self._pausing or now - self._gone_since >= patience.drain:
                 self.interrupt(Ending.CLIENT_LEFT)
             return False
         if quiet >= patience.upstream:

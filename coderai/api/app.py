@@ -7,7 +7,7 @@ from aiohttp import web
 
 from coderai.access.callers import Caller
 from coderai.access.credentials import management_token
-from coderai.api import health, records, tokens, users
+from coderai.api import gateway, health, records, tokens, users
 from coderai.api.errors import fault, http_refusal, refusal
 from coderai.api.routes import Ask, Open, Route, Signed
 from coderai.api.services import Services
@@ -33,7 +33,7 @@ def add_routes(
     """
     identify = _by_socket(services) if private or authority is None else _by_token(authority)
     table = [*health.ROUTES, *users.ROUTES, *tokens.ROUTES]
-    table += [route.below(prefix) for prefix in PREFIXES for route in records.ROUTES]
+    table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
     if private:
         table += users.PRIVATE_ROUTES
     by_path: dict[str, list[Route]] = {}

@@ -1,12 +1,22 @@
 """What the handlers need of the rest of the program."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coderai.control.lookup import Lookup
 from coderai.control.tokens import Lifetimes, TokenControl
 from coderai.control.users import UserControl
+from coderai.providers.registry import Registry
 from coderai.settings import Settings
 from coderai.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The data plane, as far as people may know about it."""
+
+    registry: Registry = field(default_factory=Registry)
+    enabled: bool = False
+    allow_byok: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +30,13 @@ class Services:
     tokens: TokenControl
     access_url: str = ""
     """Empty: where the request came to."""
+    gateway: Gateway = field(default_factory=Gateway)
 
     @classmethod
-    def over(cls, store: Store, *, settings: Settings, lifetimes: Lifetimes) -> "Services":
-        """Return the services on an open store."""
+    def over(
+        cls, store: Store, *, settings: Settings, lifetimes: Lifetimes, registry: Registry | None = None
+    ) -> "Services":
+        """Return the services on an open store; without a *registry* there is no data plane beside them."""
         users = UserControl(store)
         return cls(
             store,
@@ -31,4 +44,7 @@ class Services:
             users,
             TokenControl(store, users, lifetimes),
             settings.access_url,
+            Gateway()
+            if registry is None
+            else Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok),
         )

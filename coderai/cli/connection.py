@@ -22,8 +22,16 @@ class Api:
     """Calls the API of one server."""
 
     def __init__(
-        self, connection: http.client.HTTPConnection, where: str, *, prefix: str = "", token: str | None = None
+        self,
+        connection: http.client.HTTPConnection,
+        where: str,
+        *,
+        prefix: str = "",
+        token: str | None = None,
+        address: str = "",
     ) -> None:
+        self.address = address
+        """Where tools reach the same server; empty when it listens nowhere."""
         self._connection = connection
         self._where = where
         self._prefix = prefix
@@ -94,16 +102,20 @@ def to_url(remote: Remote, seconds: float) -> Api:
         )
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
-    return Api(connection, remote.url, prefix=parts.path.rstrip("/"), token=remote.token)
+    prefix = parts.path.rstrip("/")
+    return Api(connection, remote.url, prefix=prefix, token=remote.token, address=remote.url)
 
 
-def over(connected: socket.socket, where: str, seconds: float) -> Api:
-    """Return the API at the other end of a connected socket, where every request is the local owner's."""
+def over(connected: socket.socket, where: str, seconds: float, *, address: str = "") -> Api:
+    """Return the API at the other end of a connected socket, where every request is the local owner's.
+
+    *address* is where the same server listens for tools.
+    """
     connected.settimeout(seconds)
     connection = http.client.HTTPConnection("localhost")
     connection.sock = connected
     connection.auto_open = 0
-    return Api(connection, where)
+    return Api(connection, where, address=address)
 
 
 def _reason(error: Exception) -> str:

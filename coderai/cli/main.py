@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from coderai import __version__
-from coderai.cli import demo, interceptions, sessions, tokens, users
+from coderai.cli import clients, demo, interceptions, sessions, tokens, users
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
 from coderai.cli.shapes import Build
@@ -87,6 +87,7 @@ _NOUNS: Final = (
     ("tokens", "Tokens that tools and people sign in with.", tokens.register),
     ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
     ("interceptions", "Single exchanges with a provider.", interceptions.register),
+    ("clients", "Tools: those that were seen, and how one is pointed here.", clients.register),
 )
 _COMMANDS: Final = (("version", version), ("demo", demo.demo))
 _NAMES: Final = (*(name for name, _, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")

@@ -98,7 +98,9 @@ def read_small_file(path: Path) -> str | None:
 def _local(local: Local, seconds: float) -> Iterator[Api]:
     running = _running_server(local)
     if running is not None:
-        with closing(over(running, f"the server that runs on {local.data_dir}", seconds)) as api:
+        connected, url = running
+        where = f"the server that runs on {local.data_dir}"
+        with closing(over(connected, where, seconds, address=url)) as api:
             yield api
         return
     from coderai.cli.hosting import hosting
@@ -109,12 +111,15 @@ def _local(local: Local, seconds: float) -> Iterator[Api]:
         yield api
 
 
-def _running_server(local: Local) -> socket.socket | None:
-    """Connect to the server that runs on this data directory, unless another database is asked for."""
+def _running_server(local: Local) -> tuple[socket.socket, str] | None:
+    """Connect to the server that runs on this data directory, unless another database is asked for.
+
+    Returns the address of its listener as well.
+    """
     text = read_small_file(local.data_dir / "server.json")
     try:
         known = json.loads(text or "{}")
-        path, database = known.get("socket"), known.get("database_url")
+        path, url, database = known.get("socket"), known.get("url"), known.get("database_url")
     except (ValueError, AttributeError):
         return None
     if not isinstance(path, str) or not _same_database(local.database_url, database):
@@ -125,7 +130,7 @@ def _running_server(local: Local) -> socket.socket | None:
     except OSError:  # the file of a server that was killed
         connection.close()
         return None
-    return connection
+    return connection, url if isinstance(url, str) else ""
 
 
 def _same_database(asked: str | None, running: object) -> bool:

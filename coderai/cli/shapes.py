@@ -168,6 +168,22 @@ class InterceptionPage(Document, frozen=True):
     results: list[Interception] = []
 
 
+class DoorProvider(Document, frozen=True):
+    name: str = ""
+    family: str = ""
+    state: str = ""
+    central_key: bool = False
+
+
+class Door(Document, frozen=True):
+    """What somebody who points a tool at the gateway has to know."""
+
+    access_url: str = ""
+    enabled: bool = False
+    byok: bool = False
+    providers: list[DoorProvider] = []
+
+
 class RawResults(Document, frozen=True):
     results: msgspec.Raw = msgspec.Raw(b"[]")
 

@@ -78,7 +78,8 @@ async def serve(
         watch = Watch(_patience(settings))
         upstream = await _upstream(stack, os.environ if environ is None else environ)
         plane = _plane(settings, recorder, registry, authority, watch, upstream)
-        services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings))
+        lifetimes = _lifetimes(settings)
+        services = Services.over(store, settings=settings, lifetimes=lifetimes, registry=registry)
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),

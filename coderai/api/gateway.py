@@ -1,0 +1,38 @@
+"""What somebody who points a tool at the gateway has to know: its address, and which providers there are."""
+
+from typing import Final
+
+from aiohttp import web
+
+from coderai.access.roles import Right, require
+from coderai.api.answers import answer
+from coderai.api.routes import Ask, Route, Signed
+from coderai.providers.registry import Instance
+
+
+async def _setup(ask: Ask) -> web.Response:
+    """For everybody who may call models; base URLs and keys of providers are not part of it."""
+    require(ask.caller, Right.CALL_MODELS)
+    services = ask.services
+    return answer(
+        {
+            "access_url": services.access_url,
+            "enabled": services.gateway.enabled,
+            "byok": services.gateway.allow_byok,
+            "providers": [_shape(each) for each in services.gateway.registry.all()],
+        }
+    )
+
+
+def _shape(instance: Instance) -> dict[str, object]:
+    return {
+        "name": instance.name,
+        "type": instance.type,
+        "family": instance.family.name if instance.family else "",
+        "state": instance.state,
+        "central_key": len(instance.keys) > 0 or instance.dialect is not None,
+    }
+
+
+ROUTES: Final = (Route("GET", "/clients/setup", Signed(_setup)),)
+"""Below ``clients``, which is no name of a provider."""

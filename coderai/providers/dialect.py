@@ -1,5 +1,6 @@
 """What an instance offers that is not spoken to in its family's plain words (Amazon Bedrock)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,17 +17,24 @@ class Outgoing:
     """Complete and encoded."""
     headers: list[tuple[bytes, bytes]] = field(repr=False)
     body: bytes = field(repr=False, default=b"")
+    hint: str = ""
+    """Of the central credential that signed it, masked."""
 
 
 class Decoder(Protocol):
-    """Turns the body of an answer into the family's words."""
+    """Turns the body of one answer into the family's words."""
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Return what *chunk* completes. Raises BrokenOff for what cannot be read."""
+    @property
+    def content_type(self) -> str:
+        """Of what comes out."""
         ...
 
-    def whole(self) -> bool:
-        """Tell whether what came so far ends at the border of a message."""
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what *chunk* completes. Raises BrokenOff for what cannot be read, once all before it is out."""
+        ...
+
+    def end(self) -> bytes:
+        """Return what is left at the end of the body. Raises BrokenOff when that came too early."""
         ...
 
 
@@ -41,6 +49,6 @@ class Dialect(Protocol):
         """Return the request for the instance, signed. Raises Invalid, or UpstreamError when there is no credential."""
         ...
 
-    def decoder(self, content_type: str) -> Decoder | None:
-        """Return what decodes a body of that type, or None when it is in the family's words already."""
+    def decoder(self, status: int, headers: Mapping[str, str]) -> Decoder | None:
+        """Return what decodes the body of an answer, or None when it is in the family's words already."""
         ...

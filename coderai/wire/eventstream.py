@@ -23,7 +23,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from coderai.errors import BrokenOff
-from coderai.wire.members import UNREADABLE, Shape, value, word
+from coderai.wire.amazon_errors import error_document, words
+from coderai.wire.members import UNREADABLE, Shape
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 SERVER_SENT: Final = "text/event-stream"
@@ -128,37 +129,6 @@ _EVENT: Final = Shape(_Event)
 _NAME: Final = re.compile(r"[a-z0-9_.-]{1,64}", re.ASCII | re.IGNORECASE)
 _LINE_BREAKS: Final = bytes.maketrans(b"\r\n", b"  ")  # in valid JSON they stand between tokens only
 
-_ERRORS: Final[Mapping[str, str]] = {
-    "accessdenied": "permission_error",
-    "expiredtoken": "authentication_error",
-    "incompletesignature": "authentication_error",
-    "internalfailure": "api_error",
-    "internalserver": "api_error",
-    "invalidsignature": "authentication_error",
-    "missingauthenticationtoken": "authentication_error",
-    "modelerror": "api_error",
-    "modelnotready": "overloaded_error",
-    "modelstreamerror": "api_error",
-    "modeltimeout": "timeout_error",
-    "resourcenotfound": "not_found_error",
-    "servicequotaexceeded": "rate_limit_error",
-    "serviceunavailable": "overloaded_error",
-    "throttling": "rate_limit_error",
-    "toomanyrequests": "rate_limit_error",
-    "unrecognizedclient": "authentication_error",
-    "validation": "invalid_request_error",
-}
-"""Amazon's exceptions in the words of the Messages API; without ``Exception``, in lower case."""
-
-
-def error_kind(exception: str) -> str | None:
-    """Return the Messages API's word for an exception's name as Amazon writes it, None for an unknown one.
-
-    In headers and bodies the name may have a prefix (``com.amazon.coral.service#``) or a suffix (``:http://...``).
-    """
-    name = exception.partition(":")[0].rpartition("#")[2].strip().lower()
-    return _ERRORS.get(name.removesuffix("exception"))
-
 
 class MessagesEvents:
     """Decodes the answer of a streamed call into server-sent events."""
@@ -202,7 +172,7 @@ class MessagesEvents:
                 return _server_sent(_inner(message.payload))
             case "exception":
                 self._over = True
-                return _failed(message.headers.get(":exception-type", ""), _words(message.payload))
+                return _failed(message.headers.get(":exception-type", ""), words(message.payload)[1])
             case "error":
                 self._over = True
                 return _failed(message.headers.get(":error-code", ""), message.headers.get(":error-message", ""))
@@ -232,14 +202,5 @@ def _server_sent(event: bytes) -> bytes:
 
 
 def _failed(exception: str, text: str) -> bytes:
-    error = {"type": error_kind(exception) or "api_error", "message": text or exception or "the provider failed"}
-    form = {"type": "error", "error": error}
+    form = error_document(500, exception, text)
     return b"event: error\ndata: " + json.dumps(form, separators=(",", ":")).encode() + b"\n\n"
-
-
-def _words(payload: bytes) -> str:
-    try:
-        said = value(payload)
-    except UNREADABLE:
-        return payload[:1024].decode("utf-8", "replace").strip()
-    return word(said, "message") or word(said, "Message")

@@ -141,9 +141,17 @@ class Exchanges:
 
     async def _not_called(self, running: Running, error: CircuitOpen | KeysExhausted) -> web.StreamResponse:
         """Nothing, or nothing more, went upstream: the breaker is open or every key is cooling down."""
-        status = status_of(error)
-        kind = _NOT_CALLED[status]
-        return await self._refused(running, status, str(error), error_type=kind, headers=retry_after(error))
+        status, said = status_of(error), running.job.said
+        headers = retry_after(error) or (_FINAL if status == 502 else None)
+        return await self._refused(
+            running,
+            status,
+            str(error),
+            Ending.UPSTREAM_ERROR if said else Ending.REFUSED,
+            error_type=_NOT_CALLED[status],
+            headers=headers,
+            noted=f"; the provider said: {said}" if said else "",
+        )
 
     async def _no_answer(self, running: Running, ending: Ending, text: str) -> web.StreamResponse:
         running.flight.landed()
@@ -161,10 +169,12 @@ class Exchanges:
         *,
         error_type: ErrorType | None = None,
         headers: Mapping[str, str] | None = None,
+        noted: str = "",
     ) -> web.StreamResponse:
+        """Answer ourselves; *noted* is for the record only."""
         form = running.wire.error_body
         learned = Answer(ending=ending, error_type=error_type)
-        stored = await self._store(running, learned, ending, status, None, text)
+        stored = await self._store(running, learned, ending, status, None, text + noted)
         return refuse(form, status, text, headers) if stored else refuse(form, 503, NOT_STORED)
 
     async def _store(
@@ -176,6 +186,7 @@ class Exchanges:
         first_byte_at: datetime | None,
         text: str = "",
     ) -> bool:
+        running.job.ending, running.job.error_type = ending, learned.error_type
         hint = running.job.hint
         return await running.entry.end(learned, ending, status, first_byte_at, text=text, hint=hint)
 
@@ -185,6 +196,9 @@ _NOT_CALLED: Mapping[int, ErrorType] = {
     502: ErrorType.UNAUTHORIZED,
     503: ErrorType.SERVER_ERROR,
 }
+
+_FINAL: Final = {"x-should-retry": "false"}
+"""Keys that do not work: only an administrator can help."""
 
 
 def _ending(cut: Ending | None, learned: Answer, flight: Flight) -> Ending:

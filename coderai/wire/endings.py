@@ -64,6 +64,7 @@ _ANTHROPIC: Final[Mapping[int, str]] = {
     426: "invalid_request_error",
     429: "rate_limit_error",
     501: "invalid_request_error",
+    503: "overloaded_error",
     504: "timeout_error",
     529: "overloaded_error",
 }

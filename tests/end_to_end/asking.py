@@ -19,7 +19,7 @@ PATHS = {
 }
 ENDS = {"messages": b'"message_stop"', "chat": b"[DONE]", "responses": b'"response.completed"'}
 FORMS: Mapping[str, Any] = {
-    "messages": {"type": "error", "error": {"type": "api_error"}},
+    "messages": {"type": "error", "error": {"type": "overloaded_error"}},
     "chat": {"error": {"type": "server_error", "param": None, "code": "service_unavailable"}},
     "responses": {"error": {"type": "server_error", "param": None, "code": "service_unavailable"}},
 }

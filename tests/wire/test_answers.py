@@ -238,7 +238,7 @@ def test_a_401_in_the_form_that_stops_the_tools() -> None:
         (500, "api_error", ("server_error", None)),
         (501, "invalid_request_error", ("invalid_request_error", "unsupported")),
         (502, "api_error", ("server_error", "bad_gateway")),
-        (503, "api_error", ("server_error", "service_unavailable")),
+        (503, "overloaded_error", ("server_error", "service_unavailable")),
         (504, "timeout_error", ("server_error", "timeout")),
         (529, "overloaded_error", ("server_error", "overloaded")),
     ],

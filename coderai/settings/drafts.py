@@ -10,13 +10,24 @@ from coderai.errors import BadSettings
 from coderai.kinds import KINDS, RESERVED_NAMES, Kind
 from coderai.settings.forms import check_http_url
 from coderai.settings.layers import did_you_mean
-from coderai.settings.provider import BedrockConfig, ProviderConfig
+from coderai.settings.provider import BedrockConfig, Protocol, ProviderConfig
 
 MOST_KEYS: Final = 5
 NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _LONGEST_NAME: Final = 64
 _API_VERSION: Final = re.compile(r"\?api-version=[A-Za-z0-9.-]{1,64}$", re.ASCII)
 """The only query that a base URL may have; a free one would be a hiding place for keys, and base URLs are shown."""
+
+_REGION: Final = re.compile(r"[a-z0-9-]+", re.ASCII)
+_REGION_IN_HOST: Final = re.compile(r"bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.|api\.aws)")
+_ANY_REGION: Final = "us-east-1"
+"""Of signatures for an endpoint that is not Amazon's and comes without a region: it signs anew, or does not look."""
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+_EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+_ENDPOINTS: Final = {
+    "invoke-model": "https://bedrock-runtime.{}.amazonaws.com",
+    "mantle": "https://bedrock-mantle.{}.api.aws/anthropic",
+}
 
 
 @dataclass(slots=True)
@@ -36,19 +47,25 @@ class Draft:
     bedrock_access_key_secrets: Sequence[str] | None = None
     bedrock_model: str = ""
     bedrock_small_fast_model: str = ""
+    bedrock_role_arn: str = ""
+    bedrock_external_id: str = ""
+    bedrock_protocol: str = ""
 
     @property
     def speaks_of_bedrock(self) -> bool:
         """Model names alone do not count."""
-        given = (self.bedrock_region, self.bedrock_base_url, self.bedrock_access_keys, self.bedrock_access_key_secrets)
-        return any(given)
+        where = (self.bedrock_region, self.bedrock_base_url)
+        return any((*where, self.bedrock_access_keys, self.bedrock_access_key_secrets, self.bedrock_role_arn))
 
 
-def finish(drafts: Iterable[Draft]) -> tuple[ProviderConfig, ...]:
-    """Return the drafts, checked in their order. Raises BadSettings for the first that is wrong."""
+def finish(drafts: Iterable[Draft], aws_region: str = "") -> tuple[ProviderConfig, ...]:
+    """Return the drafts, checked in their order. Raises BadSettings for the first that is wrong.
+
+    *aws_region* is what the environment says for everything of Amazon's.
+    """
     finished: dict[str, ProviderConfig] = {}
     for draft in drafts:
-        provider = _checked(draft)
+        provider = _checked(draft, aws_region)
         if provider.name in finished:
             raise BadSettings(_taken(finished[provider.name], provider))
         finished[provider.name] = provider
@@ -61,11 +78,11 @@ def _taken(first: ProviderConfig, second: ProviderConfig) -> str:
     return f'{first.origin} and {second.origin} both configure the provider "{second.name}"; remove one of them'
 
 
-def _checked(draft: Draft) -> ProviderConfig:
+def _checked(draft: Draft, aws_region: str) -> ProviderConfig:
     """Check one draft, in the order of the specification."""
     kind = _kind(draft)
     keys = _keys(draft.where, "key", draft.keys)
-    bedrock = _bedrock(draft, kind)
+    bedrock = _bedrock(draft, kind, aws_region)
     if keys and not kind.takes_keys:
         raise BadSettings(f"{draft.where}: a provider of type {kind.type} takes no key; remove it")
     if keys and bedrock is not None:
@@ -114,7 +131,7 @@ def _keys(where: str, what: str, given: Sequence[str] | None) -> tuple[str, ...]
     return keys
 
 
-def _bedrock(draft: Draft, kind: Kind) -> BedrockConfig | None:
+def _bedrock(draft: Draft, kind: Kind, aws_region: str) -> BedrockConfig | None:
     if not draft.speaks_of_bedrock or kind.family != "anthropic":
         return None
     access_keys = _keys(draft.where, "Bedrock access key", draft.bedrock_access_keys)
@@ -122,14 +139,56 @@ def _bedrock(draft: Draft, kind: Kind) -> BedrockConfig | None:
     if len(access_keys) != len(secrets):
         counts = f"{len(access_keys)} ≠ {len(secrets)}"
         raise BadSettings(f"{draft.where}: as many Bedrock access keys as secrets are needed ({counts})")
-    region, base_url = draft.bedrock_region.strip(), draft.bedrock_base_url.strip()
-    if region and not re.fullmatch(r"[a-z0-9-]+", region, re.ASCII):
-        raise BadSettings(f'{draft.where}: "{region}" is no AWS region; write for example "us-west-2"')
+    base_url = draft.bedrock_base_url.strip()
     if base_url:
         _check_url(draft.where, "BEDROCK_BASE_URL", base_url)
+    role_arn, external_id = _role(draft)
     return BedrockConfig(
-        region, base_url, access_keys, secrets, draft.bedrock_model.strip(), draft.bedrock_small_fast_model.strip()
+        region=_region(draft, base_url or draft.base_url.strip(), aws_region),
+        base_url=base_url,
+        access_keys=access_keys,
+        access_key_secrets=secrets,
+        model=draft.bedrock_model.strip(),
+        small_fast_model=draft.bedrock_small_fast_model.strip(),
+        role_arn=role_arn,
+        external_id=external_id,
+        protocol=_protocol(draft),
     )
+
+
+def _region(draft: Draft, base_url: str, aws_region: str) -> str:
+    """Return the region: as given, as in the address, as the environment says. A signature cannot do without one."""
+    region = draft.bedrock_region.strip()
+    if not region and base_url:
+        found = _REGION_IN_HOST.match(urlsplit(base_url).hostname or "")
+        region = found[1] if found else aws_region.strip() or _ANY_REGION
+    region = region or aws_region.strip()
+    if region and not _REGION.fullmatch(region):
+        raise BadSettings(f'{draft.where}: "{region}" is no AWS region; write for example "us-west-2"')
+    return region
+
+
+def _role(draft: Draft) -> tuple[str, str]:
+    """Return ARN and external id of the role to assume."""
+    arn, external_id = draft.bedrock_role_arn.strip(), draft.bedrock_external_id.strip()
+    if arn and not _ROLE.fullmatch(arn):
+        example = "arn:aws:iam::123456789012:role/bedrock"
+        raise BadSettings(f'{draft.where}: BEDROCK_ROLE_ARN: "{arn}" is no role; write for example "{example}"')
+    if external_id and not arn:
+        raise BadSettings(f"{draft.where}: BEDROCK_EXTERNAL_ID is for a role; set BEDROCK_ROLE_ARN too, or remove it")
+    if external_id and not _EXTERNAL_ID.fullmatch(external_id):
+        raise BadSettings(f"{draft.where}: BEDROCK_EXTERNAL_ID holds characters that no external id may have")
+    return arn, external_id
+
+
+def _protocol(draft: Draft) -> Protocol:
+    match draft.bedrock_protocol.strip():
+        case "" | "invoke-model":
+            return "invoke-model"
+        case "mantle":
+            return "mantle"
+        case other:
+            raise BadSettings(f'{draft.where}: BEDROCK_PROTOCOL: "{other}" is neither "invoke-model" nor "mantle"')
 
 
 def _check_name(where: str, name: str) -> None:
@@ -150,7 +209,7 @@ def _base_url(draft: Draft, kind: Kind, bedrock: BedrockConfig | None) -> str:
         _check_url(draft.where, "BASE_URL", base_url.partition("?")[0] if is_versioned else base_url)
         return base_url
     if bedrock is not None:
-        return bedrock.base_url or (f"https://bedrock-runtime.{bedrock.region}.amazonaws.com" if bedrock.region else "")
+        return bedrock.base_url or (_ENDPOINTS[bedrock.protocol].format(bedrock.region) if bedrock.region else "")
     if kind.default_base_url is None:
         example = f'BASE_URL is required, for example "{kind.example_base_url}"'
         raise BadSettings(f"{draft.where}: type {kind.type} has no default address; {example}")

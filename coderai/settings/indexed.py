@@ -19,6 +19,9 @@ _TEXTS: Final = {
     "BEDROCK_BASE_URL": "bedrock_base_url",
     "BEDROCK_MODEL": "bedrock_model",
     "BEDROCK_SMALL_FAST_MODEL": "bedrock_small_fast_model",
+    "BEDROCK_ROLE_ARN": "bedrock_role_arn",
+    "BEDROCK_EXTERNAL_ID": "bedrock_external_id",
+    "BEDROCK_PROTOCOL": "bedrock_protocol",
 }
 _ONE: Final = {
     "KEY": "keys",

@@ -17,6 +17,9 @@ _TEXTS: Final = (
     "bedrock_base_url",
     "bedrock_model",
     "bedrock_small_fast_model",
+    "bedrock_role_arn",
+    "bedrock_external_id",
+    "bedrock_protocol",
 )
 _SECRETS: Final = {
     "key": "keys",

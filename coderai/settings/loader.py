@@ -60,10 +60,14 @@ def load(arguments: Sequence[str], environ: Mapping[str, str], read_file: Callab
     _check_agreement(settings)
     indexed = read_indexed(environ, warnings)
     listed = read_listed(document, Surroundings(environ, read_file))
-    providers = finish([*legacy(settings, provenance), *indexed, *listed])
+    providers = finish([*legacy(settings, provenance), *indexed, *listed], _aws_region(environ))
     settings = settings.model_copy(update={"providers": providers})
     warnings += _notes(settings, provenance)
     return Loaded(settings, provenance, tuple(warnings), flags.action, config, document.providers)
+
+
+def _aws_region(environ: Mapping[str, str]) -> str:
+    return environ.get("AWS_REGION", "") or environ.get("AWS_DEFAULT_REGION", "")
 
 
 def _validated(

@@ -1,6 +1,12 @@
 """A configured provider, wherever it came from."""
 
 from dataclasses import dataclass, field
+from typing import Final, Literal
+
+BEDROCK_MODEL: Final = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
+BEDROCK_SMALL_FAST_MODEL: Final = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
+
+Protocol = Literal["invoke-model", "mantle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,6 +14,7 @@ class BedrockConfig:
     """How an Anthropic provider is reached through Amazon Bedrock. No static keys: the AWS credential chain."""
 
     region: str = ""
+    """Of the signature, too; empty only when nothing at all says which."""
     base_url: str = ""
     """The exact endpoint; wins over the region."""
     access_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -15,6 +22,12 @@ class BedrockConfig:
     """As many as ``access_keys``, pair by pair."""
     model: str = ""
     small_fast_model: str = ""
+    """Empty: the defaults above."""
+    role_arn: str = ""
+    """Assumed with the credentials above."""
+    external_id: str = ""
+    """What the owner of the role wants to be told; no secret."""
+    protocol: Protocol = "invoke-model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,8 @@ _EXAMPLE_PROVIDERS: Final = """\
   # Providers: the name is the route segment. Types: openai, anthropic, copilot, bedrock, azure, google, openai-compat,
   # openrouter, vercel. Secrets by reference only: key_env, keys_env (comma-separated), key_file, keys_file (one per
   # line). For Bedrock: bedrock_region, bedrock_base_url, bedrock_access_key_env, bedrock_access_key_secret_env,
-  # bedrock_model, bedrock_small_fast_model.
+  # bedrock_model, bedrock_small_fast_model, bedrock_role_arn, bedrock_external_id, bedrock_protocol (invoke-model or
+  # mantle).
   #providers:
   #  - type: anthropic
   #    name: anthropic-corp

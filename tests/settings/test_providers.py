@@ -77,8 +77,76 @@ def test_bedrock_with_static_credentials():
 
 
 @pytest.mark.parametrize(
+    ("settings", "environ", "region", "base_url"),
+    [
+        (
+            ["0_BEDROCK_REGION=eu-west-1"],
+            {"AWS_REGION": "x-1"},
+            "eu-west-1",
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+        ),
+        (
+            ["0_BEDROCK_REGION=eu-west-1", "0_BEDROCK_PROTOCOL=mantle"],
+            {},
+            "eu-west-1",
+            "https://bedrock-mantle.eu-west-1.api.aws/anthropic",
+        ),
+        (
+            ["0_BEDROCK_ACCESS_KEY=A", "0_BEDROCK_ACCESS_KEY_SECRET=s"],
+            {"AWS_REGION": "eu-west-2", "AWS_DEFAULT_REGION": "eu-west-3"},
+            "eu-west-2",
+            "https://bedrock-runtime.eu-west-2.amazonaws.com",
+        ),
+        (
+            ["0_BEDROCK_ROLE_ARN=arn:aws:iam::123456789012:role/a/b"],
+            {"AWS_DEFAULT_REGION": "eu-west-3"},
+            "eu-west-3",
+            "https://bedrock-runtime.eu-west-3.amazonaws.com",
+        ),
+        (
+            ["0_BEDROCK_BASE_URL=https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com"],
+            {"AWS_REGION": "eu-west-2"},
+            "us-gov-west-1",
+            "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
+        ),
+        (["0_BEDROCK_BASE_URL=http://proxy:8080/b"], {"AWS_REGION": "eu-west-2"}, "eu-west-2", "http://proxy:8080/b"),
+        (["0_BEDROCK_BASE_URL=http://proxy:8080/b"], {}, "us-east-1", "http://proxy:8080/b"),
+        (["0_BEDROCK_ACCESS_KEY=A", "0_BEDROCK_ACCESS_KEY_SECRET=s"], {}, "", ""),
+    ],
+)
+def test_region_and_endpoint_of_bedrock(settings, environ, region, base_url):
+    (one,) = loaded(env=indexed("0_TYPE=bedrock", *settings) | environ).settings.providers
+    assert one.bedrock is not None
+    assert (one.bedrock.region, one.base_url) == (region, base_url)
+
+
+def test_a_role_for_bedrock():
+    role = ["0_BEDROCK_ROLE_ARN=arn:aws:iam::123456789012:role/b", "0_BEDROCK_EXTERNAL_ID=team-7"]
+    (one,) = providers("0_TYPE=bedrock", "0_BEDROCK_REGION=eu-west-1", *role)
+    assert one.bedrock is not None
+    assert (one.bedrock.role_arn, one.bedrock.external_id) == ("arn:aws:iam::123456789012:role/b", "team-7")
+    assert one.bedrock.protocol == "invoke-model"
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
+        (
+            ["0_TYPE=bedrock", "0_BEDROCK_ROLE_ARN=b"],
+            'BEDROCK_ROLE_ARN: "b" is no role; write for example "arn:aws:iam',
+        ),
+        (["0_TYPE=bedrock", "0_BEDROCK_REGION=a", "0_BEDROCK_EXTERNAL_ID=x1"], "BEDROCK_EXTERNAL_ID is for a role"),
+        (
+            [
+                "0_TYPE=bedrock",
+                "0_BEDROCK_ROLE_ARN=arn:aws:iam::123456789012:role/b",
+                "0_BEDROCK_EXTERNAL_ID=two words",
+            ],
+            "BEDROCK_EXTERNAL_ID holds characters",
+        ),
+        (["0_TYPE=bedrock", "0_BEDROCK_REGION=a", "0_BEDROCK_PROTOCOL=grpc"], '"grpc" is neither "invoke-model" nor'),
+        (["0_TYPE=openai", "0_BEDROCK_ROLE_ARN=arn:aws:iam::123456789012:role/b"], "do not fit type openai"),
+        (["0_TYPE=bedrock", "0_BEDROCK_ACCESS_KEY=A", "0_BEDROCK_REGION=a"], "1 ≠ 0"),
         (["0_TYPE=anthropic", "1_TYPE=anthropic"], 'provider 1 .* the name "anthropic" is already used by provider 0'),
         (["0_TYPE=anthropic", "1_TYPE=openai", "1_NAME=anthropic"], 'provider 1 .*"anthropic" is already used'),
         (["1_TYPE=openai"], "index 0 is skipped"),

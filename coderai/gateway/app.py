@@ -7,7 +7,8 @@ from aiohttp import web
 
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
-from coderai.errors import CoderaiError, NotSignedIn
+from coderai.errors import CoderaiError, Forbidden, NotSignedIn
+from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
 from coderai.gateway.credentials import choose
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
@@ -21,6 +22,7 @@ from coderai.wire.apis import WIRES
 log = logs.get("gateway")
 
 STOPPING: Final = "AI Gateway is shutting down"
+BYOK_OFF: Final = "bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)"
 WEBSOCKET: Final = "WebSocket transport is not supported here, use HTTP"
 
 
@@ -35,12 +37,14 @@ class DataPlane:
         passthrough: Passthrough,
         *,
         allow_byok: bool,
+        actors: ActorHeaders = NO_ACTOR,
     ) -> None:
         self._authority = authority
         self._registry = registry
         self._exchanges = exchanges
         self._passthrough = passthrough
         self._allow_byok = allow_byok
+        self._actors = actors
         self.stopping = False
         """Set when the server is about to leave: new requests on kept-alive connections are refused."""
 
@@ -73,6 +77,8 @@ class DataPlane:
         if not token:
             raise NotSignedIn("no authentication key provided")
         caller = await self._authority.identify(token)
+        if byok and not self._allow_byok:
+            raise Forbidden(BYOK_OFF)
         if instance is None or instance.state == "error" or instance.family is None:
             return self._unknown(request, instance, path, form)
         if instance.state == "disabled":
@@ -85,7 +91,9 @@ class DataPlane:
             instance, request.headers, token, byok=byok, allow_byok=self._allow_byok, recorded=recorded
         )
         redaction = Redaction((token, credential.secret, *instance.keys.secrets))
-        admitted = Admitted(request, caller, instance, route, credential, query, redaction)
+        on_behalf_of = await acting_for(self._authority, caller, request.headers) if caller.delegate else None
+        actor = self._actors.of(caller)
+        admitted = Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, actor)
         if route.api is None:
             return await self._passthrough.handle(admitted)
         if request.method != "POST":

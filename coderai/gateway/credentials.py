@@ -7,7 +7,7 @@ from typing import Final
 from multidict import CIMultiDictProxy
 
 from coderai.access.credentials import mask
-from coderai.errors import Forbidden, NotSignedIn
+from coderai.errors import NotSignedIn
 from coderai.gateway.headers import Headers
 from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
@@ -56,10 +56,8 @@ def choose(
 
     A caller's credential is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into
     ``Authorization``. The gateway *token* is never one, even where a tool sends it in every header that it knows.
-    Raises Forbidden when own credentials are switched off, NotSignedIn when there is none at all.
+    Raises NotSignedIn when there is none at all.
     """
-    if byok and not allow_byok:
-        raise Forbidden("bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)")
     if instance.family is not None and instance.family.own_credential_only:
         return _personal(instance, _own(headers, token, ("Authorization",)) if byok else None, recorded=recorded)
     if byok:

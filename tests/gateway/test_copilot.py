@@ -147,12 +147,13 @@ async def test_a_stream_of_claude_through_copilot_arrives_byte_for_byte(opened: 
             assert await answer.read() == reply.body
 
 
-async def test_where_own_credentials_are_off_copilot_is_not_there_and_says_why(opened: Opening):
+@pytest.mark.parametrize(
+    ("headers", "status"), [(OWN, 403), ({"Authorization": f"Bearer {TOKEN}"}, 404)], ids=["own", "central"]
+)
+async def test_where_own_credentials_are_off_copilot_cannot_be_used_and_says_why(opened: Opening, headers, status):
     async with opened(configured=copilot, allow_byok=False) as setting:
-        for headers in (OWN, {"Authorization": f"Bearer {TOKEN}"}):
-            async with setting.client.post(
-                setting.url + "/copilot/responses", json=RESPONSES, headers=headers
-            ) as answer:
-                assert answer.status == 404
-                assert "--aibridge-allow-byok=false" in (await answer.json())["error"]["message"]
+        url = setting.url + "/copilot/responses"
+        async with setting.client.post(url, json=RESPONSES, headers=headers) as answer:
+            assert answer.status == status
+            assert "--aibridge-allow-byok=false" in (await answer.json())["error"]["message"]
         assert setting.provider.seen == []

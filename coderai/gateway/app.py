@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from coderai.access.callers import Caller
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
 from coderai.errors import CoderaiError, Forbidden, NotSignedIn
@@ -12,6 +13,7 @@ from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
 from coderai.gateway.credentials import choose
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
+from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
 from coderai.gateway.refusals import Form, form_for, form_of, refuse, retry_after, status_of
@@ -87,9 +89,7 @@ class DataPlane:
         if route is None:
             return self._unknown(request, instance, path, form)
         recorded = route.api is not None
-        credential = choose(
-            instance, request.headers, token, byok=byok, allow_byok=self._allow_byok, recorded=recorded
-        )
+        credential = choose(instance, request.headers, token, byok=byok, allow_byok=self._allow_byok, recorded=recorded)
         redaction = Redaction((token, credential.secret, *instance.keys.secrets))
         on_behalf_of = await acting_for(self._authority, caller, request.headers) if caller.delegate else None
         actor = self._actors.of(caller)
@@ -101,6 +101,18 @@ class DataPlane:
                 request, form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"}
             )
         return await self._exchanges.handle(admitted, WIRES[route.api])
+
+    async def _identified(self, request: web.BaseRequest, token: str) -> Caller:
+        """Return who asks, within the rate that is allowed: of a token that works, or of an address without one."""
+        try:
+            if not token:
+                raise NotSignedIn("no authentication key provided")
+            caller = await self._authority.identify(token)
+        except (NotSignedIn, Forbidden):
+            self.limits.count(request.remote or "")
+            raise
+        self.limits.count(caller.token_id)
+        return caller
 
     def _unknown(self, request: web.BaseRequest, instance: Instance | None, path: str, form: Form) -> web.Response:
         whole = _shown(request).split("/", 4)

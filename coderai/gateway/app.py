@@ -40,6 +40,7 @@ class DataPlane:
         *,
         allow_byok: bool,
         actors: ActorHeaders = NO_ACTOR,
+        limits: Limits | None = None,
     ) -> None:
         self._authority = authority
         self._registry = registry
@@ -47,6 +48,7 @@ class DataPlane:
         self._passthrough = passthrough
         self._allow_byok = allow_byok
         self._actors = actors
+        self.limits = limits or Limits()
         self.stopping = False
         """Set when the server is about to leave: new requests on kept-alive connections are refused."""
 
@@ -73,12 +75,17 @@ class DataPlane:
             return web.Response()  # pre-connect probes of Claude Code, without a token
         if self.stopping:
             return refuse(form, 503, STOPPING)
+        with self.limits.place():
+            return await self._serve_within(request, instance, path, query, form)
+
+    async def _serve_within(
+        self, request: web.BaseRequest, instance: Instance | None, path: str, query: str, form: Form
+    ) -> web.StreamResponse:
+        """Serve a request that has its place among those at the same time; a stream has it until it ends."""
         if _wants_websocket(request):
             return refuse(form, 426, WEBSOCKET)
         token, byok = data_plane_token(request.headers)
-        if not token:
-            raise NotSignedIn("no authentication key provided")
-        caller = await self._authority.identify(token)
+        caller = await self._identified(request, token)
         if byok and not self._allow_byok:
             raise Forbidden(BYOK_OFF)
         if instance is None or instance.state == "error" or instance.family is None:

@@ -1,6 +1,7 @@
 """A data plane on a real listener, between a real client and a scripted provider; the records go to a notebook."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,14 +17,17 @@ from coderai.gateway.app import DataPlane
 from coderai.gateway.calling import Calling
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
+from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
-from coderai.gateway.pool import pooling
+from coderai.gateway.pool import Pool, pooling
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.providers.anthropic import ANTHROPIC
+from coderai.providers.breaker import Breakers
 from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.providers.registry import Instance, Registry, build
+from coderai.providers.retries import NO_RETRIES, Retries
 from coderai.records import End, Ending, Interception
 from coderai.settings.provider import ProviderConfig
 
@@ -95,6 +99,8 @@ class Setting:
     notebook: Notebook
     plane: DataPlane
     watch: Watch
+    registry: Registry
+    pool: Pool
 
     def post(self, path: str, body: object, **options: object) -> aiohttp.client._RequestContextManager:
         headers = {"Authorization": f"Bearer {TOKEN}", **options.pop("headers", {})}  # type: ignore[dict-item]
@@ -113,26 +119,33 @@ async def _opened(
     max_bytes: int = 1 << 20,
     base_url: str | None = None,
     configured: Callable[[str], Iterable[ProviderConfig]] = lambda url: (),
+    retries: Retries = NO_RETRIES,
+    breakers: Breakers | None = None,
+    limits: Limits | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         provider = ScriptedProvider(replies)
         url = base_url or await stack.enter_async_context(provider.serving())
         notebook = Notebook()
         watch = Watch(patience)
-        upstream = Upstream(await stack.enter_async_context(pooling()))
+        pool = await stack.enter_async_context(pooling())
+        upstream = Upstream(pool)
         registry = Registry(
             [
-                Instance("anthropic", "anthropic", url, ANTHROPIC, KeyPool(keys)),
-                Instance("openai", "openai", url + "/v1", OPENAI, KeyPool(keys)),
-                Instance("sleeping", "openai", url, OPENAI, KeyPool(keys), "disabled"),
-                Instance("broken", "google", url, None, KeyPool(keys), "error", "type google is not available yet"),
+                Instance("anthropic", "anthropic", url, ANTHROPIC, KeyPool(keys, clock)),
+                Instance("openai", "openai", url + "/v1", OPENAI, KeyPool(keys, clock)),
+                Instance("sleeping", "openai", url, OPENAI, KeyPool(keys, clock), "disabled"),
+                Instance(
+                    "broken", "google", url, None, KeyPool(keys, clock), "error", "type google is not available yet"
+                ),
                 *(build(config, allow_byok=allow_byok) for config in configured(url)),
             ]
         )
-        calling = Calling(upstream)
+        calling = Calling(upstream, retries, breakers)
         exchanges = Exchanges(Ledger(notebook), calling, watch, max_bytes)
         passthrough = Passthrough(calling, watch, max_bytes)
-        plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok)
+        plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok, limits=limits)
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)
         runner = web.AppRunner(app, auto_decompress=False, handler_cancellation=False, shutdown_timeout=1.0)
@@ -143,7 +156,7 @@ async def _opened(
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(watch.run(), name="watch")
             root = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v2/aibridge"
-            yield Setting(root, client, provider, notebook, plane, watch)
+            yield Setting(root, client, provider, notebook, plane, watch, registry, pool)
             looking.cancel()
 
 

@@ -74,21 +74,14 @@ class ActorHeaders:
     def __init__(self, *, send: bool = False, id_header: str = "", username_header: str = "") -> None:
         self._id = (id_header or (ACTOR_ID if send else "")).encode()
         self._username = (username_header or (ACTOR_USERNAME if send else "")).encode()
-        self._ours = frozenset(name.lower() for name in (self._id, self._username) if name)
 
-    def put(self, headers: Headers, caller: Caller) -> Headers:
-        """Return *headers* with who asks. What a client sent under these names never travels: it could be anybody.
+    def of(self, caller: Caller) -> Headers:
+        """Return what is said about *caller*; ``headers.to_upstream`` drops what a client sent under these names."""
+        said = ((self._id, caller.user_id), (self._username, caller.username))
+        return [(name, _safe(value)) for name, value in said if name]
 
-        (Under the default names nothing travels anyway, see ``headers.to_upstream``.)
-        """
-        if not self._ours:
-            return headers
-        headers = [header for header in headers if header[0].lower() not in self._ours]
-        if self._id:
-            headers.append((self._id, _safe(caller.user_id)))
-        if self._username:
-            headers.append((self._username, _safe(caller.username)))
-        return headers
+
+NO_ACTOR: Final = ActorHeaders()
 
 
 @lru_cache(maxsize=1024)

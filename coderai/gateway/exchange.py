@@ -228,7 +228,7 @@ def _job(admitted: Admitted, ask: Ask, interception: Interception, body: bytes, 
     """Return what goes upstream: the client's bytes as they came, or the edited ones without the old encoding."""
     instance = admitted.instance
     defaults = {"Content-Type": "application/json", **(instance.family.headers if instance.family else {})}
-    headers = to_upstream(admitted.request.raw_headers, defaults)
+    headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor)
     if edited is not plain or (instance.dialect is not None and plain is not body):
         headers = [header for header in headers if header[0].lower() != b"content-encoding"]
         body = edited

@@ -1,6 +1,6 @@
 """Which headers travel, in both directions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -74,16 +74,22 @@ def _travels(name: bytes) -> bool:
     return lowered not in _NOT_UPSTREAM and not lowered.startswith(_NOT_UPSTREAM_PREFIXES)
 
 
-def to_upstream(client: Iterable[tuple[bytes, bytes]], defaults: Mapping[str, str]) -> Headers:
+def to_upstream(
+    client: Iterable[tuple[bytes, bytes]], defaults: Mapping[str, str], ours: Sequence[tuple[bytes, bytes]] = ()
+) -> Headers:
     """Return the client's headers as a provider may see them, without any credential.
 
     Everything is forwarded but a list of exceptions, because providers keep adding headers that matter (betas, session
-    and turn ids, account ids). *defaults* are set where the client sent nothing of that name.
+    and turn ids, account ids). *defaults* are set where the client sent nothing of that name; *ours* are set in place
+    of whatever the client sent under their names.
     """
     headers = [header for header in client if _travels(header[0])]
     named = _named_by_connection(client)
     if named:
         headers = [(name, value) for name, value in headers if name.lower() not in named]
+    if ours:
+        replaced = {name.lower() for name, _ in ours}
+        headers = [*(header for header in headers if header[0].lower() not in replaced), *ours]
     sent = {name.lower() for name, _ in headers}
     headers += [
         (name.encode(), value.encode()) for name, value in defaults.items() if name.lower().encode() not in sent

@@ -1,7 +1,7 @@
 """What becomes of an exchange in the audit trail: its start, its end, and the words for ends that nobody explained."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +11,9 @@ from coderai import clients
 from coderai.access.callers import Caller
 from coderai.access.redaction import Redaction
 from coderai.errors import StoreUnavailable
+from coderai.gateway.attribution import agent_firewall
 from coderai.gateway.credentials import Credential
+from coderai.gateway.headers import Headers
 from coderai.gateway.ports import Recorder
 from coderai.ids import new_id
 from coderai.providers.family import Route
@@ -34,6 +36,10 @@ class Admitted:
     query: str
     redaction: Redaction
     """Knows the secrets of this call: the gateway token, the caller's own key, the central keys."""
+    on_behalf_of: str | None = None
+    """Whom a service account acts for; see ``attribution.acting_for``."""
+    actor: Headers = field(default_factory=list)
+    """What the provider is told about the caller; see ``attribution.ActorHeaders``."""
 
 
 class Entry:
@@ -151,6 +157,11 @@ def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
         tool_result_id=ask.tool_result_id and clean(ask.tool_result_id),
         credential_kind=admitted.credential.kind,
         credential_hint=admitted.credential.hint,
-        metadata={"Username": caller.username},
+        metadata={
+            "Username": caller.username,
+            **{name: clean(hint) for name, hint in client.hints.items()},
+            **agent_firewall(request.headers),
+        },
+        on_behalf_of=admitted.on_behalf_of and clean(admitted.on_behalf_of),
         prompt=ask.prompt and clean(ask.prompt),
     )

@@ -26,7 +26,8 @@ class Passthrough:
         """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
         request, instance = admitted.request, admitted.instance
         body = await read_body(request, self._max_bytes)
-        headers = to_upstream(request.raw_headers, instance.family.headers if instance.family else {})
+        defaults = instance.family.headers if instance.family else {}
+        headers = to_upstream(request.raw_headers, defaults, admitted.actor)
         job = Job(instance, admitted.route, request.method, admitted.query, headers, body, admitted.credential)
         del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,12 +14,14 @@ from coderai.access.callers import Caller
 from coderai.demo.provider import ScriptedProvider
 from coderai.errors import NotSignedIn, StoreUnavailable
 from coderai.gateway.app import DataPlane
+from coderai.gateway.attribution import NO_ACTOR, ActorHeaders
 from coderai.gateway.calling import Calling
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.pool import Pool, pooling
+from coderai.gateway.ports import Authority
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.providers.anthropic import ANTHROPIC
@@ -78,15 +80,21 @@ class Notebook:
 
 
 class OneToken:
-    """Fulfils the Authority port: one token works."""
+    """Fulfils the Authority port: one token works. *people* are known by name; without them nobody can tell."""
+
+    def __init__(self, caller: Caller = ALICE, people: Mapping[str, str] | None = None) -> None:
+        self._caller = caller
+        self._people = people
 
     async def identify(self, token: str) -> Caller:
         if token != TOKEN:
             raise NotSignedIn("this token does not work")
-        return ALICE
+        return self._caller
 
     async def person(self, named: str) -> str:
-        return named
+        if self._people is None:
+            raise StoreUnavailable("the users cannot be looked up")
+        return self._people.get(named, named)
 
 
 @dataclass
@@ -119,6 +127,8 @@ async def _opened(
     max_bytes: int = 1 << 20,
     base_url: str | None = None,
     configured: Callable[[str], Iterable[ProviderConfig]] = lambda url: (),
+    authority: Authority | None = None,
+    actors: ActorHeaders = NO_ACTOR,
     retries: Retries = NO_RETRIES,
     breakers: Breakers | None = None,
     limits: Limits | None = None,
@@ -145,7 +155,15 @@ async def _opened(
         calling = Calling(upstream, retries, breakers)
         exchanges = Exchanges(Ledger(notebook), calling, watch, max_bytes)
         passthrough = Passthrough(calling, watch, max_bytes)
-        plane = DataPlane(OneToken(), registry, exchanges, passthrough, allow_byok=allow_byok, limits=limits)
+        plane = DataPlane(
+            authority or OneToken(),
+            registry,
+            exchanges,
+            passthrough,
+            allow_byok=allow_byok,
+            limits=limits,
+            actors=actors,
+        )
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)
         runner = web.AppRunner(app, auto_decompress=False, handler_cancellation=False, shutdown_timeout=1.0)

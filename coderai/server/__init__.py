@@ -15,22 +15,25 @@ from pydantic import SecretStr
 
 from coderai.api.app import Services
 from coderai.control.authority import TokenAuthority
+from coderai.control.configured import apply_config
 from coderai.control.first_start import first_start
-from coderai.control.providers import apply_config
 from coderai.control.retention import keep_within
 from coderai.control.tokens import Lifetimes
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
-from coderai.gateway.calling import Calling
+from coderai.gateway.calling import Calling, told
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
+from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.pool import pooling
 from coderai.gateway.proxied import proxy_rule, proxying
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.observe.recordlog import record_logs
+from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry, build
+from coderai.providers.retries import Retries
 from coderai.recorder import Recorder, RecordLog, recording
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
@@ -209,10 +212,25 @@ def _plane(
     upstream: Upstream,
 ) -> DataPlane:
     most = settings.aibridge_max_request_bytes
-    calling = Calling(upstream)
+    calling = Calling(upstream, Retries(settings.aibridge_max_retries), _breakers(settings))
     exchanges = Exchanges(Ledger(recorder), calling, watch, most)
     passthrough = Passthrough(calling, watch, most)
-    return DataPlane(authority, registry, exchanges, passthrough, allow_byok=settings.aibridge_allow_byok)
+    limits = Limits(settings.aibridge_max_concurrency, settings.aibridge_rate_limit)
+    return DataPlane(
+        authority, registry, exchanges, passthrough, allow_byok=settings.aibridge_allow_byok, limits=limits
+    )
+
+
+def _breakers(settings: Settings) -> Breakers | None:
+    if not settings.aibridge_circuit_breaker_enabled:
+        return None
+    rule = Rule(
+        threshold=settings.aibridge_circuit_breaker_failure_threshold,
+        interval=settings.aibridge_circuit_breaker_interval.total_seconds(),
+        timeout=settings.aibridge_circuit_breaker_timeout.total_seconds(),
+        probes=settings.aibridge_circuit_breaker_max_requests,
+    )
+    return Breakers(rule, told)
 
 
 def _begin(ready: Ready) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from coderai.access.callers import Caller
+from coderai.control.configured import apply_config
 from coderai.control.first_start import FirstStart, first_start
-from coderai.control.providers import apply_config
 from coderai.control.users import NewUser, UserControl
 from coderai.errors import BadSettings
 from coderai.store.engine import Store

@@ -1,0 +1,92 @@
+"""The keys that secrets are sealed with: from the configuration, or from the key file that the first start made."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from coderai.access.sealing import NONCE_BYTES, Sealed, Sealer, parse_keys
+from coderai.control.first_start import KEY_FILE
+from coderai.errors import Conflict, StoreUnusable
+from coderai.store.engine import Store
+from coderai.store.secrets import COLUMNS, SealedColumn, Secrets
+
+OPTION: Final = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"
+
+
+class Vault:
+    """Seals and opens secrets. Without a key it does neither, and says so."""
+
+    def __init__(self, sealer: Sealer | None, key_file: Path) -> None:
+        self._sealer = sealer
+        self._key_file = key_file
+
+    @classmethod
+    def load(cls, data_dir: Path, given: str) -> "Vault":
+        """Return the vault with the keys of *given* (a comma-separated list), else with the key file's.
+
+        Raises BadSettings for bad keys, StoreUnusable for a key file that cannot be read or that others can read.
+        """
+        path = data_dir / KEY_FILE
+        if given.strip():
+            return cls(Sealer(parse_keys(given, OPTION)), path)
+        return cls(_from_file(path), path)
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of the keys, the one that seals first."""
+        return self._sealer.key_ids if self._sealer else ()
+
+    def seal(self, secret: str, column: SealedColumn, row_id: str) -> Sealed:
+        """Return *secret* as it is stored. Raises Conflict when there is no key."""
+        if self._sealer is None:
+            raise Conflict(
+                f"there is no encryption key here, so no secret can be stored: neither {OPTION} nor {self._key_file};"
+                " give every process the same keys"
+            )
+        return self._sealer.seal(secret, column.place(row_id), os.urandom(NONCE_BYTES))
+
+    def open(self, sealed: Sealed, column: SealedColumn, row_id: str) -> str:
+        """Return the secret. Raises StoreUnusable when its key is not here, or it was changed."""
+        if self._sealer is None:
+            raise StoreUnusable(
+                f"{column.place(row_id)} was encrypted with the key {sealed.key_id}; there is no key here"
+            )
+        return self._sealer.open(sealed, column.place(row_id))
+
+    async def check(self, store: Store) -> None:
+        """Raises StoreUnusable, naming the keys, when the database holds secrets that cannot be opened."""
+        async with store.reading() as db:
+            missing = sorted(await Secrets(db).key_ids() - set(self.key_ids))
+        if missing:
+            ours = ", ".join(self.key_ids) or "none"
+            raise StoreUnusable(
+                f"the database holds secrets that were encrypted with the key {', '.join(missing)}; the keys here are:"
+                f" {ours}. Put the missing key back into {self._key_file} or {OPTION}"
+            )
+
+    async def rotate(self, store: Store, topics: tuple[str, ...]) -> int:
+        """Seal everything with the first key; return how many secrets were sealed anew. All or nothing."""
+        await self.check(store)
+        changed = 0
+        async with store.transaction(topics) as db:
+            for column in COLUMNS:
+                async for row_id, sealed in Secrets(db).sealed_otherwise(column, (self.key_ids or ("",))[0]):
+                    anew = self.seal(self.open(sealed, column, row_id), column, row_id)
+                    await Secrets(db).replace(column, row_id, anew)
+                    changed += 1
+        return changed
+
+
+def _from_file(path: Path) -> Sealer | None:
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(4096).decode("ascii", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreUnusable(f"cannot read the key file {path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise StoreUnusable(f"others may read the key file {path} (mode {mode:04o}); mend it with: chmod 600 {path}")
+    return Sealer(parse_keys(text.strip(), str(path)))

@@ -1,0 +1,167 @@
+"""Processes: npm, the gateway, the tools. Each tool has an empty home and can reach nothing but this machine."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tools import PROMPT, QUIET, Tool
+
+OWN_KEY = "sk-own-0123456789-of-the-user"
+CENTRAL_KEYS = {"anthropic": "sk-ant-central-0123456789", "openai": "sk-central-9876543210"}
+_LISTENING = re.compile(r"Started HTTP listener at (http://\S+)")
+_NOWHERE = "http://127.0.0.1:9"
+_INSTALL_SECONDS = 300
+
+
+async def installed(tool: Tool, cache: Path) -> Path | str:
+    """Return the program, installed if it is not yet; or why it is not there."""
+    home = cache / re.sub(r"\W+", "-", tool.package).strip("-")
+    binary, complete = home / "node_modules" / ".bin" / tool.binary, home / "complete"
+    if not complete.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+        steps = [("npm", "install", f"--prefix={home}", *options, tool.package)]
+        if tool.after:
+            steps.append(("node", str(home / "node_modules" / tool.after)))
+        for step in steps:
+            ended = await finish(await start(*step, env=dict(os.environ)), _INSTALL_SECONDS)
+            if ended.code != 0:
+                return (ended.text.strip().splitlines() or [f"{step[0]} failed"])[-1]
+        complete.touch()
+    return binary
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process left behind."""
+
+    code: int | None
+    """None: it was stopped when its time was up."""
+    text: str
+
+
+async def start(*command: str | Path, env: dict[str, str], cwd: Path | None = None) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=STDOUT, env=env, cwd=cwd, start_new_session=True
+    )
+
+
+async def finish(process: Process, seconds: float) -> Ended:
+    """Wait, and stop it with all its children when the time is up."""
+    assert process.stdout is not None
+    pieces: list[bytes] = []
+    try:
+        async with asyncio.timeout(seconds):
+            while piece := await process.stdout.read(1 << 16):
+                pieces.append(piece)
+            code: int | None = await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+        code = None
+    return Ended(code, b"".join(pieces).decode(errors="replace"))
+
+
+class Gateway:
+    """A real server on a throw-away data directory."""
+
+    def __init__(self, data_dir: Path, provider_url: str) -> None:
+        self._data_dir = data_dir
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "HTTP", "http"))}
+        self._env = kept | {"CODERAI_DATA_DIR": str(data_dir)}
+        self._providers: dict[str, str] = {}
+        for number, (family, key) in enumerate(CENTRAL_KEYS.items()):
+            prefix = f"CODER_AIBRIDGE_PROVIDER_{number}_"
+            base = provider_url + ("/v1" if family == "openai" else "")
+            self._providers |= {prefix + "TYPE": family, prefix + "KEY": key, prefix + "BASE_URL": base}
+
+    async def __aenter__(self) -> Self:
+        command = (sys.executable, "-m", "coderai", "server", "--aibridge-enabled", "--http-address=127.0.0.1:0")
+        self._process = await start(*command, env=self._env | self._providers)
+        assert self._process.stdout is not None
+        said: list[str] = []
+        async with asyncio.timeout(30):
+            while not _LISTENING.search(line := (await self._process.stdout.readline()).decode()):
+                if not line:
+                    raise RuntimeError("the gateway did not start: " + "".join(said))
+                said.append(line)
+        self._rest = asyncio.get_running_loop().create_task(self._process.stdout.read())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        await self._rest
+        await self._process.wait()
+
+    async def user(self, name: str) -> str:
+        """Make a user, and return a token of it."""
+        await self._coderai("users", "create", "-u", name, "-e", f"{name}@example.com")
+        return (await self._coderai("tokens", "create", "--user", name, "-o", "json"))["key"]
+
+    async def setup(self, tool: Tool, byok: bool) -> dict[str, str]:
+        """Return what ``clients setup`` prints for the tool."""
+        own = ("--byok",) if byok else ()
+        return await self._coderai(
+            "clients", "setup", tool.setup, "--provider", tool.family, "--model", tool.model, *own, "-o", "json"
+        )
+
+    async def records(self, user: str) -> list[dict[str, Any]]:
+        """Return the user's interceptions with everything in them, oldest first."""
+        listed = await self._coderai("interceptions", "list", "--initiator", user, "-o", "json")
+        whole = [await self._coderai("interceptions", "show", one["id"], "-o", "json") for one in listed]
+        return sorted(whole, key=lambda one: one["started_at"])
+
+    async def _coderai(self, *arguments: str) -> Any:
+        command = (sys.executable, "-m", "coderai", *arguments)
+        process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=self._env)
+        out, err = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"coderai {' '.join(arguments[:2])}: {err.decode()}")
+        return json.loads(out) if "json" in arguments else None
+
+
+class Home:
+    """An empty home directory for one run of one tool."""
+
+    def __init__(self, path: Path, *, show: bool) -> None:
+        self._home = path / "home"
+        self._work = path / "work"
+        self._show = show
+        for each in (self._home, self._work):
+            each.mkdir(parents=True)
+
+    async def ask(self, tool: Tool, binary: Path, snippet: dict[str, str], token: str, seconds: float) -> Ended:
+        """Apply the snippet and ask the tool the question, not interactively."""
+        secrets = {"CODER_TOKEN": token, "PROVIDER_KEY": OWN_KEY, "OPENAI_API_KEY": OWN_KEY}
+        nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _NOWHERE)
+        local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._home), "LANG": "C.UTF-8", **QUIET, **nowhere, **local}
+        env |= {**tool.environment, **(secrets if "PROVIDER_KEY" in snippet["text"] else {"CODER_TOKEN": token})}
+        if snippet["form"] == "toml" and "OPENAI_API_KEY" in snippet["text"]:
+            env["OPENAI_API_KEY"] = OWN_KEY
+        script = self._apply(snippet, secrets)
+        words = [{"PROMPT": PROMPT, "MODEL": tool.model}.get(word, word) for word in tool.command]
+        command = ("bash", "-c", script + '\nexec "$@"', "run", str(binary), *words)
+        ended = await finish(await start(*command, env=env, cwd=self._work), seconds)
+        if self._show:
+            print(ended.text)
+        return ended
+
+    def _apply(self, snippet: dict[str, str], secrets: dict[str, str]) -> str:
+        """Write the file of the snippet, or return the commands that it consists of."""
+        if snippet["form"] == "sh":
+            return snippet["text"]
+        path = self._home / snippet["file"].removeprefix("~/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = snippet["text"]
+        for name in ("CODER_TOKEN", "PROVIDER_KEY"):
+            text = text.replace(f"${name}", secrets[name])
+        path.write_text(text)
+        return ""

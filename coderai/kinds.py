@@ -37,7 +37,7 @@ KINDS: Final[dict[str, Kind]] = {
             takes_keys=False,
             available=True,
         ),
-        Kind("bedrock", "anthropic", takes_keys=False),  # the endpoint follows from the region
+        Kind("bedrock", "anthropic", takes_keys=False, available=True),  # the endpoint follows from the region
         _openai_like("azure", "https://NAME.openai.azure.com/"),
         _openai_like("google", "https://generativelanguage.googleapis.com/v1beta/openai"),
         _openai_like("openai-compat", "https://llm.example.com/v1"),

@@ -128,6 +128,7 @@ class DataPlane:
             text += f" (provider {instance.name} cannot be used: {instance.reason})"
         elif instance is not None and instance.family is not None:
             text += f"; the base URL for this provider ends in /{instance.name}{instance.family.prefix}"
+            text += f"; {instance.family.remark}" if instance.family.remark else ""
         return _turned_away(request, form, 404, text)
 
 

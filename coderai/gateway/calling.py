@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
+from coderai.access.redaction import NO_SECRETS, Redaction
 from coderai.errors import BrokenOff, KeysExhausted, Unreachable
 from coderai.gateway.credentials import Credential, central
 from coderai.gateway.headers import Headers
@@ -62,6 +63,14 @@ class Job:
     """Set by the caller before the answer is left: how it ended. The circuit breaker learns from it."""
     error_type: ErrorType | None = None
     """The same: what was wrong with it."""
+    redaction: Redaction = NO_SECRETS
+    """Knows the secrets of this call, for what is written down about it."""
+
+
+class Dumping(Protocol):
+    """Sends a call as ``Upstream`` does, and writes down what goes and what comes; see ``dump.Dumps``."""
+
+    def send(self, call: Call, limit: asyncio.Timeout, job: Job) -> AbstractAsyncContextManager[Answer]: ...
 
 
 class Calling:
@@ -73,11 +82,13 @@ class Calling:
         retries: Retries = NO_RETRIES,
         breakers: Breakers | None = None,
         now: Callable[[], float] = time.time,
+        dumps: Dumping | None = None,
     ) -> None:
         self.upstream = upstream
         self.retries = retries
         self.breakers = breakers
         self.now = now
+        self.dumps = dumps
 
     def answered(self, job: Job, flight: Flight) -> AbstractAsyncContextManager[Answer]:
         """Give the provider's answer to *job*; leaving the context early closes the connection.
@@ -201,10 +212,12 @@ class _Answering:
         else:
             outgoing = Outgoing(job.method, url, headers, job.body)
             outgoing = await dialect.translate(outgoing, job.route, job.ask or Ask())
+            job.hint = outgoing.hint
             call = Call(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
         if not self._since:
             self._since = asyncio.get_running_loop().time()
-        sending = self._calling.upstream.send(call, self._flight.limit())
+        limit, dumps = self._flight.limit(), self._calling.dumps
+        sending = self._calling.upstream.send(call, limit) if dumps is None else dumps.send(call, limit, job)
         answer = await sending.__aenter__()
         self._sending = sending
         return answer if dialect is None else translated(answer, dialect)

@@ -7,7 +7,7 @@ from typing import Final
 from multidict import CIMultiDictProxy
 
 from coderai.access.credentials import mask
-from coderai.errors import NotSignedIn
+from coderai.errors import Forbidden, NotSignedIn
 from coderai.gateway.headers import Headers
 from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
@@ -56,13 +56,16 @@ def choose(
 
     A caller's credential is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into
     ``Authorization``. The gateway *token* is never one, even where a tool sends it in every header that it knows.
-    Raises NotSignedIn when there is none at all.
+    Raises NotSignedIn when there is none at all, Forbidden for an own one where requests are signed by the gateway.
     """
     if instance.family is not None and instance.family.own_credential_only:
         return _personal(instance, _own(headers, token, ("Authorization",)) if byok else None, recorded=recorded)
     if byok:
         # where several headers hold one, that of the provider's own kind counts
         own = _own(headers, token, dict.fromkeys((instance.auth.header, "Authorization", "X-Api-Key")))
+        if own is not None and instance.dialect is not None:
+            text = f"provider {instance.name} is called with AWS credentials of the gateway; send no key of your own"
+            raise Forbidden(text)
         if own is not None:
             return own
     if len(instance.keys) or instance.dialect is not None:

@@ -53,6 +53,8 @@ class Family:
     """What tools with another idea of the base URL put before a path, and what it stands for."""
     own_credential_only: bool = False
     """Calls go with the caller's own credential, never with a central one."""
+    remark: str = ""
+    """Said when a path is refused that is not among the routes."""
 
     def route(self, path: str) -> Route | None:
         """Return the route for a raw client path below the instance, or None when it is not ours to send."""

@@ -5,15 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from coderai.errors import BadSettings
 from coderai.kinds import KINDS
 from coderai.providers.anthropic import ANTHROPIC
 from coderai.providers.azure import AZURE_AUTH, completed, is_azure
+from coderai.providers.bedrock import BEDROCK, dialect_for
 from coderai.providers.copilot import COPILOT
 from coderai.providers.dialect import Dialect
 from coderai.providers.family import Auth, Family
 from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.settings import ProviderConfig
+from coderai.settings.provider import BedrockConfig
 
 FAMILIES: Final = {family.name: family for family in (OPENAI, ANTHROPIC, COPILOT)}
 
@@ -100,9 +103,10 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
         own_auth=AZURE_AUTH if azure else None,
         query=query,
     )
-    if not kind.available or config.bedrock is not None or family is None:
-        what = "Amazon Bedrock" if config.bedrock is not None else f"type {config.type}"
-        return _broken(base, f"{what} is not available yet")
+    if config.bedrock is not None:
+        return _with_bedrock(base, config.bedrock)
+    if not kind.available or family is None:
+        return _broken(base, f"type {config.type} is not available yet")
     if family.own_credential_only and not allow_byok:
         return _broken(base, "only users' own credentials work there, and they are off (--aibridge-allow-byok=false)")
     if not config.keys and not allow_byok:
@@ -110,6 +114,14 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
     if config.keys and urlsplit(base_url).hostname == _CHATGPT:
         return _broken(base, f"{_CHATGPT} takes no key, only the users' own sign-in; remove the key")
     return base
+
+
+def _with_bedrock(base: Instance, config: BedrockConfig) -> Instance:
+    try:
+        dialect = dialect_for(base.name, config, base.base_url)
+    except BadSettings as error:
+        return _broken(base, str(error))
+    return replace(base, family=BEDROCK, dialect=dialect)
 
 
 def _broken(base: Instance, reason: str) -> Instance:

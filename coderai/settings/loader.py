@@ -129,6 +129,11 @@ def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:
         for row in table().values()
         if row.form.secret and (source := provenance.get(row.name)) and _in_sight(source, getattr(settings, row.name))
     ]
+    notes += [
+        f'provider "{provider.name}" has {len(provider.bedrock.access_keys)} AWS access keys; only the first is used'
+        for provider in settings.providers
+        if provider.bedrock is not None and len(provider.bedrock.access_keys) > 1
+    ]
     if not settings.aibridge_allow_byok:
         keyless = (provider for provider in settings.providers if not provider.keys and provider.bedrock is None)
         notes += [

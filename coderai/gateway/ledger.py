@@ -106,9 +106,12 @@ class Ledger:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    async def begin(self, admitted: Admitted, ask: Ask, wire: Wire) -> Entry:
-        """Return the entry once the start of the exchange is durable. Raises StoreUnavailable."""
-        interception = _interception(admitted, ask, wire)
+    async def begin(self, admitted: Admitted, ask: Ask, wire: Wire, session: str | None = None) -> Entry:
+        """Return the entry once the start of the exchange is durable. Raises StoreUnavailable.
+
+        *session* is known from elsewhere, for a tool that names none.
+        """
+        interception = _interception(admitted, ask, wire, session)
         await self._recorder.begin(interception)  # no record, no call
         return Entry(self._recorder, interception, admitted.redaction)
 
@@ -136,7 +139,7 @@ def last_words(provider: str, ending: Ending) -> str:
     return f"{provider}: {_WORDS.get(ending, 'the answer could not be completed')}"
 
 
-def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
+def _interception(admitted: Admitted, ask: Ask, wire: Wire, session: str | None) -> Interception:
     request, caller, instance = admitted.request, admitted.caller, admitted.instance
     client = clients.identify(request.headers, ask)
     clean = admitted.redaction.text
@@ -153,7 +156,7 @@ def _interception(admitted: Admitted, ask: Ask, wire: Wire) -> Interception:
         stream=ask.stream,
         client=client.label,
         user_agent=clean(request.headers.get("User-Agent", "")),
-        client_session_id=client.session_id and clean(client.session_id),
+        client_session_id=clean(client.session_id) if client.session_id else session,
         tool_result_id=ask.tool_result_id and clean(ask.tool_result_id),
         credential_kind=admitted.credential.kind,
         credential_hint=admitted.credential.hint,

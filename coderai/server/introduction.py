@@ -26,7 +26,7 @@ def introduction(
         lines.append("No provider is configured: set CODER_AIBRIDGE_ANTHROPIC_KEY or CODER_AIBRIDGE_OPENAI_KEY.")
     lines.append(f"Started HTTP listener at {url}")
     if settings.aibridge_enabled:
-        lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}/<provider>/")
+        lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}<route>")
     else:
         lines.append("The gateway is off (--aibridge-enabled): only the management API answers.")
     command = _command()
@@ -37,13 +37,18 @@ def introduction(
 
 
 def _provider_table(registry: Registry) -> list[str]:
-    rows = [("NAME", "TYPE", "BASE URL", "KEYS", "STATE")]
-    rows += [(each.name, each.type, each.base_url, str(len(each.keys)), _state(each)) for each in registry.all()]
+    rows = [("ROUTE", "TYPE", "PROVIDER'S BASE URL", "KEYS", "STATE")]
+    rows += [(_route(each), each.type, each.base_url, str(len(each.keys)), _state(each)) for each in registry.all()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [
         "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
         for row in rows
     ]
+
+
+def _route(instance: Instance) -> str:
+    """Where the base URL for tools ends."""
+    return f"/{instance.name}{instance.family.prefix if instance.family else ''}"
 
 
 def _state(instance: Instance) -> str:

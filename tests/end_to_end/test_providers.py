@@ -1,0 +1,125 @@
+"""The real server with providers at their official hosts: real TLS, the hosts answered by scripted ones."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import anthropic
+import openai
+import pytest
+
+from coderai.demo.provider import ScriptedProvider, Seen
+from tests.end_to_end.conftest import make_token, small_agent
+from tests.end_to_end.outside import Outside, outside
+from tests.end_to_end.processes import Gateway, coderai
+
+CORP = "llm-proxy.corp.example"
+DIRECT = "api.anthropic.com"
+AZURE = "contoso.openai.azure.com"
+KEYS = {
+    CORP: "sk-ant-corp-0123456789abcdef",
+    DIRECT: "sk-ant-api03-0123456789abcdef",
+    AZURE: "az0123456789abcdef0123456789abcd",
+}
+PROVIDERS = (
+    {"TYPE": "anthropic", "NAME": "anthropic-corp", "KEY": KEYS[CORP], "BASE_URL": f"https://{CORP}/anthropic"},
+    {"TYPE": "anthropic", "NAME": "anthropic-direct", "KEY": KEYS[DIRECT], "BASE_URL": ""},
+    {"TYPE": "openai", "NAME": "azure-openai", "KEY": KEYS[AZURE], "BASE_URL": f"https://{AZURE}/"},
+)
+ASKED = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "what is there?"}]}
+
+
+@dataclass
+class World:
+    """The server, what is around it, and a token."""
+
+    gateway: Gateway
+    outside: Outside
+    hosts: dict[str, ScriptedProvider]
+    token: str
+
+    def anthropic(self, name: str) -> anthropic.AsyncAnthropic:
+        url = f"{self.gateway.url}/api/v2/aibridge/{name}"
+        return anthropic.AsyncAnthropic(base_url=url, auth_token=self.token, max_retries=0)
+
+    def openai(self, name: str) -> openai.AsyncOpenAI:
+        url = f"{self.gateway.url}/api/v2/aibridge/{name}/v1"
+        return openai.AsyncOpenAI(base_url=url, api_key=self.token, max_retries=0)
+
+    def seen(self, host: str) -> Seen:
+        """The only request that came to *host*, addressed to it and without the gateway token."""
+        [seen] = self.hosts[host].seen
+        assert seen.headers["Host"] == host
+        assert not [value for value in seen.headers.values() if self.token in value]
+        return seen
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    hosts = {host: ScriptedProvider(small_agent) for host in (CORP, DIRECT, AZURE)}
+    async with AsyncExitStack() as stack:
+        urls = {host: await stack.enter_async_context(each.serving()) for host, each in hosts.items()}
+        around = await stack.enter_async_context(outside(urls, tmp_path))
+        providers = {
+            f"CODER_AIBRIDGE_PROVIDER_{number}_{key}": value
+            for number, provider in enumerate(PROVIDERS)
+            for key, value in provider.items()
+        }
+        gateway = Gateway(tmp_path / "data", "", environment=around.environment | providers)
+        stack.push_async_callback(gateway.kill)
+        await gateway.start()
+        yield World(gateway, around, hosts, await make_token(gateway))
+
+
+def test_the_server_shows_a_route_for_each(world: World):
+    shown = "".join(world.gateway.log)
+    assert f"/anthropic-corp    anthropic  https://{CORP}/anthropic" in shown
+    assert f"/anthropic-direct  anthropic  https://{DIRECT}" in shown
+    assert f"/azure-openai/v1   openai     https://{AZURE}/openai/v1" in shown
+    assert "error" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "path"),
+    [("anthropic-corp", CORP, "/anthropic/v1/messages"), ("anthropic-direct", DIRECT, "/v1/messages")],
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
+async def test_an_anthropic_provider_answers_from_its_own_host(world: World, name, host, path, stream):
+    async with world.anthropic(name) as client:
+        if stream:
+            async with client.messages.stream(**ASKED) as streaming:
+                answer = await streaming.get_final_message()
+        else:
+            answer = await client.messages.create(**ASKED)
+    assert answer.stop_reason == "tool_use"
+    seen = world.seen(host)
+    assert (seen.path, seen.headers["X-Api-Key"]) == (path, KEYS[host])
+    assert "Authorization" not in seen.headers
+    assert world.outside.asked == [f"{host}:443"]
+
+
+async def test_azure_answers_at_its_openai_style_endpoint_with_its_own_key_header(world: World):
+    async with world.openai("azure-openai") as client:
+        answer = await client.responses.create(model="gpt-5.3-codex", input="what is there?")
+    assert answer.output[-1].type == "function_call"
+    seen = world.seen(AZURE)
+    assert (seen.path, seen.headers["api-key"]) == ("/openai/v1/responses", KEYS[AZURE])
+    assert "Authorization" not in seen.headers
+    assert world.outside.asked == [f"{AZURE}:443"]
+
+
+async def test_the_records_name_the_instance_and_its_family(world: World):
+    async with world.anthropic("anthropic-corp") as corp, world.anthropic("anthropic-direct") as direct:
+        await corp.messages.create(**ASKED)
+        await direct.messages.create(**ASKED)
+    async with world.openai("azure-openai") as azure:
+        await azure.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": "hi"}])
+    shown = await coderai("interceptions", "list", f"--data-dir={world.gateway.data_dir}", "-o", "json")
+    found = [(row["provider"], row["provider_name"]) for row in json.loads(shown.out)]
+    assert sorted(found) == [
+        ("anthropic", "anthropic-corp"),
+        ("anthropic", "anthropic-direct"),
+        ("openai", "azure-openai"),
+    ]

@@ -12,22 +12,25 @@ _SHORTEST: Final = 8
 class Redaction:
     """Puts a mask in the place of every known secret. Cheap where there is none: one search per secret."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("secrets",)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+        self.secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
 
     def text(self, text: str) -> str:
         """Return *text* without the secrets."""
-        for secret in self._secrets:
+        for secret in self.secrets:
             if secret in text:
                 text = text.replace(secret, mask(secret))
         return text
 
     def data(self, data: bytes) -> bytes:
         """Return *data* without the secrets, whatever else is in it."""
-        for secret in self._secrets:
+        for secret in self.secrets:
             raw = secret.encode("utf-8", "surrogateescape")
             if raw in data:
                 data = data.replace(raw, mask(secret).encode("utf-8", "surrogateescape"))
         return data
+
+
+NO_SECRETS: Final = Redaction()

@@ -131,12 +131,12 @@ class Exchanges:
         if cut is None and learned.trouble and _is_half(answer.headers):
             cut = Ending.BROKEN_OFF
         ending = _ending(cut, learned, flight)
-        stored = await self._store(running, learned, ending, answer.status, first_byte_at)
+        status = answer.status if cut is None or client.begun else _refusal(ending)
+        stored = await self._store(running, learned, ending, status, first_byte_at)
         if not stored:
             return client.abandon() or refuse(wire.error_body, 503, NOT_STORED)
         if cut is not None:
-            text = last_words(running.provider, ending)
-            return client.abandon() or refuse(wire.error_body, 504 if ending is Ending.TIMEOUT else 502, text)
+            return client.abandon() or refuse(wire.error_body, status, last_words(running.provider, ending))
         return await client.finish()
 
     async def _not_called(self, running: Running, error: CircuitOpen | KeysExhausted) -> web.StreamResponse:
@@ -155,7 +155,7 @@ class Exchanges:
 
     async def _no_answer(self, running: Running, ending: Ending, text: str) -> web.StreamResponse:
         running.flight.landed()
-        status = 503 if ending is Ending.CANCELLED else 504 if ending is Ending.TIMEOUT else 502
+        status = _refusal(ending)
         if running.flight.client_gone:
             ending = Ending.CLIENT_LEFT
         return await self._refused(running, status, text, ending)
@@ -207,6 +207,11 @@ def _ending(cut: Ending | None, learned: Answer, flight: Flight) -> Ending:
     return learned.ending if cut is None else cut
 
 
+def _refusal(ending: Ending) -> int:
+    """Return the status for a client whose provider gave no answer, or no whole one."""
+    return 503 if ending is Ending.CANCELLED else 504 if ending is Ending.TIMEOUT else 502
+
+
 def _learned(wire: Wire, status: int, body: bytes, ask: Ask, cut: Ending | None) -> Answer:
     if status >= 300:
         kind, message = wire.read_error(status, body)
@@ -243,4 +248,5 @@ def _job(admitted: Admitted, ask: Ask, interception: Interception, body: bytes, 
         ask,
         interception.client_session_id,
         interception.id,
+        redaction=admitted.redaction,
     )

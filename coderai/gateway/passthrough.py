@@ -29,6 +29,7 @@ class Passthrough:
         defaults = instance.family.headers if instance.family else {}
         headers = to_upstream(request.raw_headers, defaults, admitted.actor)
         job = Job(instance, admitted.route, request.method, admitted.query, headers, body, admitted.credential)
+        job.redaction = admitted.redaction
         del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:
             async with self._calling.answered(job, flight) as answer:

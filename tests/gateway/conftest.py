@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from coderai.errors import NotSignedIn, StoreUnavailable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders
 from coderai.gateway.calling import Calling
+from coderai.gateway.dump import dumping
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
@@ -24,6 +26,9 @@ from coderai.gateway.pool import Pool, pooling
 from coderai.gateway.ports import Authority
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
+from coderai.gateway.websocket import Sockets
+from coderai.gateway.websocket_talk import Means, Pace
+from coderai.gateway.websocket_upstream import connecting
 from coderai.providers.anthropic import ANTHROPIC
 from coderai.providers.breaker import Breakers
 from coderai.providers.keys import KeyPool
@@ -36,6 +41,7 @@ from coderai.settings.provider import ProviderConfig
 TOKEN = "WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe"
 CENTRAL_KEY = "sk-central-0123456789abcdef"
 PATIENT = Patience()
+PACE = Pace()
 ALICE = Caller("01890000-0000-7000-8000-00000000a11c", "alice", token_id="WuoWs4ZsMX")
 
 
@@ -129,10 +135,12 @@ async def _opened(
     configured: Callable[[str], Iterable[ProviderConfig]] = lambda url: (),
     authority: Authority | None = None,
     actors: ActorHeaders = NO_ACTOR,
+    dump_dir: Path | None = None,
     retries: Retries = NO_RETRIES,
     breakers: Breakers | None = None,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.monotonic,
+    pace: Pace = PACE,
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         provider = ScriptedProvider(replies)
@@ -152,14 +160,19 @@ async def _opened(
                 *(build(config, allow_byok=allow_byok) for config in configured(url)),
             ]
         )
-        calling = Calling(upstream, retries, breakers)
+        dumps = await stack.enter_async_context(dumping(upstream, dump_dir)) if dump_dir else None
+        calling = Calling(upstream, retries, breakers, dumps=dumps)
         exchanges = Exchanges(Ledger(notebook), calling, watch, max_bytes)
         passthrough = Passthrough(calling, watch, max_bytes)
+        limits = limits or Limits()
+        means = Means(Ledger(notebook), watch, limits, breakers, pace)
+        sockets = Sockets(await stack.enter_async_context(connecting()), means, max_bytes)
         plane = DataPlane(
             authority or OneToken(),
             registry,
             exchanges,
             passthrough,
+            sockets,
             allow_byok=allow_byok,
             limits=limits,
             actors=actors,

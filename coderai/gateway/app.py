@@ -17,6 +17,7 @@ from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
 from coderai.gateway.refusals import Form, form_for, form_of, refuse, retry_after, status_of
+from coderai.gateway.websocket import Sockets
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
@@ -25,7 +26,6 @@ log = logs.get("gateway")
 
 STOPPING: Final = "AI Gateway is shutting down"
 BYOK_OFF: Final = "bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)"
-WEBSOCKET: Final = "WebSocket transport is not supported here, use HTTP"
 
 
 class DataPlane:
@@ -37,6 +37,7 @@ class DataPlane:
         registry: Registry,
         exchanges: Exchanges,
         passthrough: Passthrough,
+        sockets: Sockets,
         *,
         allow_byok: bool,
         actors: ActorHeaders = NO_ACTOR,
@@ -46,11 +47,17 @@ class DataPlane:
         self._registry = registry
         self._exchanges = exchanges
         self._passthrough = passthrough
+        self._sockets = sockets
         self._allow_byok = allow_byok
         self._actors = actors
         self.limits = limits or Limits()
         self.stopping = False
         """Set when the server is about to leave: new requests on kept-alive connections are refused."""
+
+    def stop(self) -> None:
+        """Take nothing new; WebSockets on which nothing runs are closed."""
+        self.stopping = True
+        self._sockets.leave()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one request; every refusal has the error form of the requested route."""
@@ -75,15 +82,18 @@ class DataPlane:
             return web.Response()  # pre-connect probes of Claude Code, without a token
         if self.stopping:
             return refuse(form, 503, STOPPING)
-        with self.limits.place():
-            return await self._serve_within(request, instance, path, query, form)
-
-    async def _serve_within(
-        self, request: web.BaseRequest, instance: Instance | None, path: str, query: str, form: Form
-    ) -> web.StreamResponse:
-        """Serve a request that has its place among those at the same time; a stream has it until it ends."""
         if _wants_websocket(request):
-            return refuse(form, 426, WEBSOCKET)
+            with self.limits.place():  # each request on the socket will take one: an idle socket has none
+                admitted = await self._admitted(request, instance, path, query, form)
+            return await self._socket(admitted) if isinstance(admitted, Admitted) else admitted
+        with self.limits.place():  # a stream has it until it ends
+            admitted = await self._admitted(request, instance, path, query, form)
+            return await self._answered(admitted, form) if isinstance(admitted, Admitted) else admitted
+
+    async def _admitted(
+        self, request: web.BaseRequest, instance: Instance | None, path: str, query: str, form: Form
+    ) -> Admitted | web.Response:
+        """Return who asks whom, with which credential, or the refusal. Raises other refusals."""
         token, byok = data_plane_token(request.headers)
         caller = await self._identified(request, token)
         if byok and not self._allow_byok:
@@ -100,7 +110,10 @@ class DataPlane:
         redaction = Redaction((token, credential.secret, *instance.keys.secrets))
         on_behalf_of = await acting_for(self._authority, caller, request.headers) if caller.delegate else None
         actor = self._actors.of(caller)
-        admitted = Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, actor)
+        return Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, actor)
+
+    async def _answered(self, admitted: Admitted, form: Form) -> web.StreamResponse:
+        request, route = admitted.request, admitted.route
         if route.api is None:
             return await self._passthrough.handle(admitted)
         if request.method != "POST":
@@ -108,6 +121,14 @@ class DataPlane:
                 request, form, 405, f"{request.method} is not allowed here, use POST", {"Allow": "POST"}
             )
         return await self._exchanges.handle(admitted, WIRES[route.api])
+
+    async def _socket(self, admitted: Admitted) -> web.StreamResponse:
+        request = admitted.request
+
+        async def again() -> Caller:
+            return await self._identified(request, data_plane_token(request.headers)[0])
+
+        return await self._sockets.handle(admitted, again)
 
     async def _identified(self, request: web.BaseRequest, token: str) -> Caller:
         """Return who asks, within the rate that is allowed: of a token that works, or of an address without one."""

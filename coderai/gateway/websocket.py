@@ -5,7 +5,6 @@ from typing import Final
 from aiohttp import web
 
 from coderai import clients
-from coderai.errors import Invalid
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.refusals import refuse
 from coderai.gateway.websocket_side import GOING_AWAY, Side
@@ -46,7 +45,7 @@ class Sockets:
             autoclose=False, autoping=False, max_msg_size=self._max_bytes + 1, decode_text=False
         )
         if not socket.can_prepare(request):
-            raise Invalid("the WebSocket handshake is malformed: RFC 6455, version 13, is spoken here")
+            return self._refused(admitted, "this is no WebSocket handshake of RFC 6455, version 13; use HTTP")
         session = clients.identify(request.headers, Ask()).session_id
         deflate = "permessage-deflate" in request.headers.get("Sec-WebSocket-Extensions", "")
         try:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -60,9 +60,9 @@ class Means:
     ledger: Ledger
     watch: Watch
     limits: Limits
-    breakers: Breakers | None
-    sessions: Sessions
-    pace: Pace
+    breakers: Breakers | None = None
+    pace: Pace = Pace()
+    sessions: Sessions = field(default_factory=Sessions)
 
 
 class Talk:

@@ -30,6 +30,9 @@ from coderai.gateway.pool import pooling
 from coderai.gateway.proxied import proxy_rule, proxying
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
+from coderai.gateway.websocket import Sockets
+from coderai.gateway.websocket_talk import Means
+from coderai.gateway.websocket_upstream import ProxyFor, SocketUpstream, connecting
 from coderai.observe.recordlog import record_logs
 from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry, build
@@ -79,8 +82,10 @@ async def serve(
         registry = Registry(build(each, allow_byok=settings.aibridge_allow_byok) for each in settings.providers)
         authority = TokenAuthority(store)
         watch = Watch(_patience(settings))
-        upstream = await _upstream(stack, os.environ if environ is None else environ)
-        plane = _plane(settings, recorder, registry, authority, watch, upstream)
+        proxies = proxy_rule(os.environ if environ is None else environ)
+        upstream = await _upstream(stack, proxies)
+        socket_upstream = await stack.enter_async_context(connecting(proxies))
+        plane = _plane(settings, recorder, registry, authority, watch, upstream, socket_upstream)
         lifetimes = _lifetimes(settings)
         services = Services.over(store, settings=settings, lifetimes=lifetimes, registry=registry)
         async with asyncio.TaskGroup() as tasks:
@@ -194,13 +199,12 @@ def _lifetimes(settings: Settings) -> Lifetimes:
     )
 
 
-async def _upstream(stack: AsyncExitStack, environ: Mapping[str, str]) -> Upstream:
+async def _upstream(stack: AsyncExitStack, proxies: ProxyFor | None) -> Upstream:
     pool = await stack.enter_async_context(pooling())
-    rule = proxy_rule(environ)
-    if rule is None:
+    if proxies is None:
         return Upstream(pool)
     proxied = await stack.enter_async_context(proxying())
-    return Upstream(pool, proxied.send, rule)
+    return Upstream(pool, proxied.send, proxies)
 
 
 def _plane(
@@ -210,14 +214,17 @@ def _plane(
     authority: TokenAuthority,
     watch: Watch,
     upstream: Upstream,
+    socket_upstream: SocketUpstream,
 ) -> DataPlane:
     most = settings.aibridge_max_request_bytes
-    calling = Calling(upstream, Retries(settings.aibridge_max_retries), _breakers(settings))
-    exchanges = Exchanges(Ledger(recorder), calling, watch, most)
+    ledger, breakers = Ledger(recorder), _breakers(settings)
+    calling = Calling(upstream, Retries(settings.aibridge_max_retries), breakers)
+    exchanges = Exchanges(ledger, calling, watch, most)
     passthrough = Passthrough(calling, watch, most)
     limits = Limits(settings.aibridge_max_concurrency, settings.aibridge_rate_limit)
+    sockets = Sockets(socket_upstream, Means(ledger, watch, limits, breakers), most)
     return DataPlane(
-        authority, registry, exchanges, passthrough, allow_byok=settings.aibridge_allow_byok, limits=limits
+        authority, registry, exchanges, passthrough, sockets, allow_byok=settings.aibridge_allow_byok, limits=limits
     )
 
 

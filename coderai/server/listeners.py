@@ -103,7 +103,7 @@ async def listening_publicly(
         yield f"http://[{shown}]:{bound}" if ":" in shown else f"http://{shown}:{bound}"
     finally:
         await site.stop()
-        plane.stopping = True
+        plane.stop()
         await watch.drain(settings.shutdown_grace.total_seconds())
         await runner.cleanup()
 

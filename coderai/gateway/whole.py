@@ -36,6 +36,11 @@ class Whole:
         """What came, at most READ_BYTES of it."""
         return b"".join(self._pieces)
 
+    @property
+    def begun(self) -> bool:
+        """Whether its status went to the client already."""
+        return self._stream is not None
+
     async def take(self, chunk: bytes, flight: Flight) -> None:
         """Take the next piece; passes it on once the answer is too long to be held."""
         self._size += len(chunk)

@@ -30,6 +30,8 @@ _NOT_UPSTREAM: Final = HOP_BY_HOP | {
     "authorization",
     "x-api-key",
     "api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",  # Azure takes it, too
     "cookie",
     # where the request came from is nobody else's business
     "x-forwarded-for",

@@ -102,6 +102,18 @@ async def test_switched_off_own_credentials_are_a_403_that_names_the_option(open
         assert (setting.provider.seen, setting.notebook.begun) == ([], [])
 
 
+@pytest.mark.parametrize("byok", [{"Authorization": f"Bearer {TOKEN}"}, BYOK], ids=["central", "own"])
+@pytest.mark.parametrize("kind", ["openai", "google", "azure", "anthropic"])
+async def test_no_credential_goes_by_in_a_header_that_providers_take_as_well(opened: Opening, kind, byok):
+    by = {"X-Goog-Api-Key": OWN, "Ocp-Apim-Subscription-Key": OWN}
+    path = "/v1/messages" if kind == "anthropic" else "/v1/responses"
+    async with opened(answering, configured=one(kind, "", CENTRAL_KEY)) as setting:
+        async with setting.client.post(setting.url + "/p" + path, json=asked(path), headers=byok | by) as answer:
+            assert answer.status == 200
+        assert not [value for value in setting.provider.seen[0].headers.values() if OWN in value]
+        assert setting.notebook.begun[0].credential_kind == "centralized"
+
+
 async def test_own_credentials_of_many_callers_at_once_reach_their_own_provider_only(opened: Opening):
     async with AsyncExitStack() as stack:
         providers = {name: ScriptedProvider(answering) for name in ("one", "two", "three")}

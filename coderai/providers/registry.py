@@ -70,8 +70,14 @@ class Registry:
         self.replace(instances)
 
     def replace(self, instances: Iterable[Instance]) -> None:
-        """Put a new set in force for everything that starts from now on."""
-        self._by_name = {instance.name: instance for instance in instances}
+        """Put a new set in force for everything that starts from now on; keys that stay keep their cool-down."""
+        self._by_name = {instance.name: self._with_known_keys(instance) for instance in instances}
+
+    def _with_known_keys(self, instance: Instance) -> Instance:
+        known = self._by_name.get(instance.name)
+        if known is None or known.keys.secrets != instance.keys.secrets:
+            return instance
+        return replace(instance, keys=known.keys)
 
     def find(self, name: str) -> Instance | None:
         """Return the instance with that route segment, whatever its state."""

@@ -14,6 +14,7 @@ from coderai.access.callers import Caller
 from coderai.access.credentials import mask
 from coderai.access.roles import Right, require
 from coderai.access.sealing import Sealed
+from coderai.control.audit import Difference, created, note
 from coderai.control.clock import Clock, now
 from coderai.control.configured import CONFIG
 from coderai.control.provider_checks import Problems, Written, problems
@@ -27,6 +28,8 @@ from coderai.store.providers import TOPIC, Provider, ProviderKey, Providers
 from coderai.store.secrets import PROVIDER_KEY, PROVIDER_SETTINGS
 
 SECRET_MEMBERS: Final = ("access_key", "access_key_secret")
+_RESOURCE: Final = "ai_provider"
+_KEY_RESOURCE: Final = "ai_provider_key"
 _DISPLAY_LENGTH: Final = 128
 _MISTAKES: Final = "The provider has mistakes."
 
@@ -146,7 +149,8 @@ class ProviderControl:
         try:
             async with self._store.transaction([TOPIC]) as db:
                 await Providers(db).insert(provider)
-                await self._add_keys(db, provider_id, wanted.keys, moment)
+                await note(db, caller, "create", _RESOURCE, provider_id, provider.name, _noted(provider, bedrock))
+                await self._add_keys(db, caller, provider, wanted.keys, moment)
         except IntegrityError as error:
             text = f'there is a provider "{wanted.name}" already'
             raise Conflict(text, [("name", text)]) from error
@@ -160,10 +164,14 @@ class ProviderControl:
         moment = self._now()
         async with self._store.transaction([TOPIC]) as db:
             kept = await self._found(db, named)
-            _refuse_configured(kept.provider)
-            after = self._changed(kept, patch)
-            await self._change_keys(db, kept, patch, moment)
+            before = kept.provider
+            _refuse_configured(before)
+            after, bedrock = self._changed(kept, patch)
+            await self._change_keys(db, caller, kept, patch, moment)
             await Providers(db).update(replace(after, updated_at=moment))
+            new, old = _noted(after, bedrock), _noted(before, kept.bedrock)
+            diff = {name: (old.get(name, (None, None))[1], new.get(name, (None, None))[1]) for name in {*old, *new}}
+            await note(db, caller, "write", _RESOURCE, before.id, before.name, diff)
         return await self.find(caller, kept.provider.id)
 
     async def delete(self, caller: Caller, named: str) -> None:
@@ -172,11 +180,12 @@ class ProviderControl:
         async with self._store.transaction([TOPIC]) as db:
             kept = await self._found(db, named)
             _refuse_configured(kept.provider)
-            await Providers(db).delete_keys(key.id for key in kept.keys)
+            await self._remove_keys(db, caller, kept, kept.keys)
+            await note(db, caller, "delete", _RESOURCE, kept.provider.id, kept.provider.name)
             gone = replace(kept.provider, deleted=True, enabled=False, settings=None, updated_at=self._now())
             await Providers(db).update(gone)
 
-    def _changed(self, kept: Kept, patch: ProviderPatch) -> Provider:
+    def _changed(self, kept: Kept, patch: ProviderPatch) -> tuple[Provider, Mapping[str, str] | None]:
         before = kept.provider
         bedrock = _merged(kept.bedrock, patch.bedrock) if patch.settings_sent else kept.bedrock
         wishes = patch.keys
@@ -195,27 +204,39 @@ class ProviderControl:
         settings = self._sealed_settings(before.id, bedrock) if patch.settings_sent else before.settings
         display = before.display_name if patch.display_name is None else patch.display_name or None
         enabled = before.enabled if patch.enabled is None else patch.enabled
-        return replace(before, base_url=base_url, settings=settings, display_name=display, enabled=enabled)
+        after = replace(before, base_url=base_url, settings=settings, display_name=display, enabled=enabled)
+        return after, bedrock
 
     def _check(self, written: Written, further: Problems, key_field: str = "api_keys[{}]") -> None:
         found = problems(written, self._own_hosts, key_field) + further
         if found:
             raise Invalid(_MISTAKES, found)
 
-    async def _change_keys(self, db: AsyncConnection, kept: Kept, patch: ProviderPatch, moment: datetime) -> None:
+    async def _change_keys(
+        self, db: AsyncConnection, caller: Caller, kept: Kept, patch: ProviderPatch, moment: datetime
+    ) -> None:
         if patch.keys is None:
             return
         staying = {wish.id for wish in patch.keys if wish.id is not None}
-        await Providers(db).delete_keys(key.id for key in kept.keys if key.id not in staying)
+        await self._remove_keys(db, caller, kept, [key for key in kept.keys if key.id not in staying])
         new = [wish.api_key for wish in patch.keys if wish.api_key is not None]
-        await self._add_keys(db, kept.provider.id, new, moment)
+        await self._add_keys(db, caller, kept.provider, new, moment)
 
-    async def _add_keys(self, db: AsyncConnection, provider_id: str, texts: Iterable[str], moment: datetime) -> None:
+    async def _add_keys(
+        self, db: AsyncConnection, caller: Caller, provider: Provider, texts: Iterable[str], moment: datetime
+    ) -> None:
         for position, text in enumerate(texts):
             key_id = new_id()
             sealed = self._vault.seal(text, PROVIDER_KEY, key_id)
-            created = moment + timedelta(microseconds=position)  # their order is the order of trying
-            await Providers(db).insert_key(ProviderKey(key_id, provider_id, sealed, created))
+            at = moment + timedelta(microseconds=position)  # their order is the order of trying
+            await Providers(db).insert_key(ProviderKey(key_id, provider.id, sealed, at))
+            await note(db, caller, "create", _KEY_RESOURCE, key_id, provider.name, created(api_key=text))
+
+    async def _remove_keys(self, db: AsyncConnection, caller: Caller, kept: Kept, keys: Sequence[KeptKey]) -> None:
+        await Providers(db).delete_keys(key.id for key in keys)
+        for key in keys:
+            diff = {"api_key": (key.text, None)}
+            await note(db, caller, "delete", _KEY_RESOURCE, key.id, kept.provider.name, diff)
 
     def _sealed_settings(self, provider_id: str, bedrock: Mapping[str, str] | None) -> Sealed | None:
         if bedrock is None:
@@ -243,6 +264,18 @@ class ProviderControl:
             return None
         opened: dict[str, str] = json.loads(self._vault.open(row.settings, PROVIDER_SETTINGS, row.id))
         return opened
+
+
+def _noted(provider: Provider, bedrock: Mapping[str, str] | None) -> Difference:
+    """What the audit log says of a provider; secrets are masked there by their names."""
+    members = {
+        "type": provider.type,
+        "name": provider.name,
+        "base_url": provider.base_url,
+        "display_name": provider.display_name,
+        "enabled": provider.enabled,
+    }
+    return created(**members, **{f"settings_{name}": value for name, value in (bedrock or {}).items()})
 
 
 def _refuse_configured(provider: Provider) -> None:

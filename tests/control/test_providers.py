@@ -15,6 +15,7 @@ from coderai.control.vault import Vault
 from coderai.errors import Conflict, Forbidden, Invalid, NotFound, StoreUnusable
 from coderai.providers.registry import Registry
 from coderai.settings import ProviderConfig
+from coderai.store.audit import AuditLog, EntryFilter
 from coderai.store.engine import Store
 
 OWNER = Caller("u1", "root", frozenset({"owner"}))
@@ -163,6 +164,29 @@ async def test_keys_and_bedrock_exclude_each_other(control: ProviderControl):
         await control.change(OWNER, "anthropic-corp", ProviderPatch(settings_sent=True, bedrock={"region": "eu"}))
     both = ProviderPatch(settings_sent=True, bedrock={"region": "eu"}, keys=())
     assert (await control.change(OWNER, "anthropic-corp", both)).keys == ()
+
+
+async def test_every_change_is_noted_without_a_secret(store: Store, control: ProviderControl):
+    made = await control.create(OWNER, CORP)
+    wishes = (KeyWish(id=made.keys[0].id), KeyWish(api_key="sk-the-third-0123456789"))
+    await control.change(OWNER, "anthropic-corp", ProviderPatch(keys=wishes, enabled=False))
+    await control.delete(OWNER, "anthropic-corp")
+    async with store.reading() as db:
+        entries, count = await AuditLog(db).list(EntryFilter(), limit=50, offset=0, after_id="")
+    assert [(entry.action, entry.resource_type) for entry in reversed(entries)] == [
+        ("create", "ai_provider"),
+        ("create", "ai_provider_key"),
+        ("create", "ai_provider_key"),
+        ("delete", "ai_provider_key"),
+        ("create", "ai_provider_key"),
+        ("write", "ai_provider"),
+        ("delete", "ai_provider_key"),
+        ("delete", "ai_provider_key"),
+        ("delete", "ai_provider"),
+    ]
+    assert count == 9
+    assert "the-third" not in repr(entries)
+    assert {entry.resource_target for entry in entries} == {"anthropic-corp"}
 
 
 async def test_a_configured_provider_is_shown_and_refuses_changes(store: Store, control: ProviderControl):

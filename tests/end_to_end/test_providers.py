@@ -3,14 +3,15 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
-from coderai.demo.provider import ScriptedProvider, Seen
+from coderai.demo.bedrock import Account, bedrock
+from coderai.demo.provider import Reply, ScriptedProvider, Seen
 from tests.end_to_end.conftest import make_token, small_agent
 from tests.end_to_end.outside import Outside, outside
 from tests.end_to_end.processes import Gateway, coderai
@@ -23,10 +24,19 @@ KEYS = {
     DIRECT: "sk-ant-api03-0123456789abcdef",
     AZURE: "az0123456789abcdef0123456789abcd",
 }
+AMAZON = "bedrock-runtime.us-west-2.amazonaws.com"
+ACCOUNT = Account({"AKIA0123456789ABCDEF": "secret/0123456789abcdef"}, region="us-west-2")
 PROVIDERS = (
     {"TYPE": "anthropic", "NAME": "anthropic-corp", "KEY": KEYS[CORP], "BASE_URL": f"https://{CORP}/anthropic"},
     {"TYPE": "anthropic", "NAME": "anthropic-direct", "KEY": KEYS[DIRECT], "BASE_URL": ""},
     {"TYPE": "openai", "NAME": "azure-openai", "KEY": KEYS[AZURE], "BASE_URL": f"https://{AZURE}/"},
+    {
+        "TYPE": "anthropic",
+        "NAME": "anthropic-bedrock",
+        "BEDROCK_REGION": ACCOUNT.region,
+        "BEDROCK_ACCESS_KEY": "AKIA0123456789ABCDEF",
+        "BEDROCK_ACCESS_KEY_SECRET": ACCOUNT.secrets["AKIA0123456789ABCDEF"],
+    },
 )
 ASKED = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "what is there?"}]}
 
@@ -56,9 +66,14 @@ class World:
         return seen
 
 
+def _claude(seen: Seen) -> Reply:
+    return small_agent(replace(seen, path="/v1/messages"))
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     hosts = {host: ScriptedProvider(small_agent) for host in (CORP, DIRECT, AZURE)}
+    hosts[AMAZON] = ScriptedProvider(bedrock(_claude, ACCOUNT))
     async with AsyncExitStack() as stack:
         urls = {host: await stack.enter_async_context(each.serving()) for host, each in hosts.items()}
         around = await stack.enter_async_context(outside(urls, tmp_path))
@@ -75,10 +90,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 def test_the_server_shows_a_route_for_each(world: World):
     shown = "".join(world.gateway.log)
-    assert f"/anthropic-corp    anthropic  https://{CORP}/anthropic" in shown
-    assert f"/anthropic-direct  anthropic  https://{DIRECT}" in shown
-    assert f"/azure-openai/v1   openai     https://{AZURE}/openai/v1" in shown
-    assert "error" not in shown
+    assert f"/anthropic-corp     anthropic  https://{CORP}/anthropic" in shown
+    assert f"/anthropic-direct   anthropic  https://{DIRECT}" in shown
+    assert f"/azure-openai/v1    openai     https://{AZURE}/openai/v1" in shown
+    assert f"/anthropic-bedrock  anthropic  https://{AMAZON}" in shown
+    assert shown.count("  enabled\n") == 4
 
 
 @pytest.mark.parametrize(
@@ -110,15 +126,33 @@ async def test_azure_answers_at_its_openai_style_endpoint_with_its_own_key_heade
     assert world.outside.asked == [f"{AZURE}:443"]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
+async def test_bedrock_answers_with_a_region_and_static_keys_only(world: World, stream):
+    async with world.anthropic("anthropic-bedrock") as client:
+        if stream:
+            async with client.messages.stream(**ASKED) as streaming:
+                answer = await streaming.get_final_message()
+        else:
+            answer = await client.messages.create(**ASKED)
+    assert answer.stop_reason == "tool_use"
+    action = "invoke-with-response-stream" if stream else "invoke"
+    model = "global.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
+    assert world.seen(AMAZON).path == f"/model/{model}/{action}"  # and its signature was good
+    assert world.outside.asked == [f"{AMAZON}:443"]
+
+
 async def test_the_records_name_the_instance_and_its_family(world: World):
     async with world.anthropic("anthropic-corp") as corp, world.anthropic("anthropic-direct") as direct:
         await corp.messages.create(**ASKED)
         await direct.messages.create(**ASKED)
+    async with world.anthropic("anthropic-bedrock") as amazon:
+        await amazon.messages.create(**ASKED)
     async with world.openai("azure-openai") as azure:
         await azure.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": "hi"}])
     shown = await coderai("interceptions", "list", f"--data-dir={world.gateway.data_dir}", "-o", "json")
     found = [(row["provider"], row["provider_name"]) for row in json.loads(shown.out)]
     assert sorted(found) == [
+        ("anthropic", "anthropic-bedrock"),
         ("anthropic", "anthropic-corp"),
         ("anthropic", "anthropic-direct"),
         ("openai", "azure-openai"),

@@ -17,7 +17,7 @@ from multidict import CIMultiDictProxy
 from coderai.errors import CoderaiError
 from coderai.gateway.calling import Job
 from coderai.gateway.dump_files import DumpFiles, DumpWriter
-from coderai.gateway.dump_form import Masks, Request, folder, passed_stem, secrets_of
+from coderai.gateway.dump_form import Request, folder, passed_stem, secrets_of
 from coderai.gateway.headers import Headers
 from coderai.gateway.http1 import Sink
 from coderai.gateway.upstream import Answer, Call, Upstream
@@ -49,7 +49,7 @@ class Dumps:
 
     def begin(self, call: Call, job: Job) -> DumpFiles:
         """Write one try down and return where its answer goes."""
-        masks = Masks([*job.redaction.secrets, *secrets_of(call.headers)])
+        secrets = [*job.redaction.secrets, *secrets_of(call.headers)]
         clean = job.redaction.text
         if job.ask is None:
             inner = "passthrough"
@@ -57,7 +57,7 @@ class Dumps:
         else:
             inner = folder(clean(job.ask.model))
             stem = f"{_milliseconds(job.id)}-{job.id}"
-        files = DumpFiles(self._writer, (folder(job.instance.name), inner), stem, masks)
+        files = DumpFiles(self._writer, (folder(job.instance.name), inner), stem, secrets)
         files.request(Request.of(call))
         return files
 

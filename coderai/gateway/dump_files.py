@@ -8,7 +8,8 @@ import heapq
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -145,11 +146,11 @@ def _folders(path: os.PathLike[str]) -> list[os.DirEntry[str]]:
 class DumpFiles:
     """The files of one try of one request. Its methods only queue work; none of them fails or waits."""
 
-    def __init__(self, writer: DumpWriter, folders: tuple[str, str], stem: str, masks: Masks) -> None:
+    def __init__(self, writer: DumpWriter, folders: tuple[str, str], stem: str, secrets: Sequence[str]) -> None:
         self._writer = writer
         self._folders = folders
         self._stem = stem
-        self._masks = masks
+        self._secrets = secrets
         self._name = ""
         """The stem, with the number of the try when it is not the first; known once the request is written."""
         self._file: int | None = None
@@ -171,10 +172,10 @@ class DumpFiles:
         """Write some bytes of its body."""
         if self._given_up:
             return
-        if self._left_out:
-            lost, self._left_out = self._left_out, 0
-            self._put(lambda: self._append(b"\n[%d bytes left out: the disk was too slow]\n" % lost))
-        if not self._writer.put(lambda: self._try(lambda: self._append(data)), len(data)):
+        lost = self._left_out
+        if self._writer.put(lambda: self._try(lambda: self._append(data, lost)), len(data)):
+            self._left_out = 0
+        else:
             self._left_out += len(data)
 
     def failed(self, text: str) -> None:
@@ -185,8 +186,12 @@ class DumpFiles:
         """Nothing more comes."""
         lost = self._left_out
         if lost:
-            self._put(lambda: self._append(b"\n[%d bytes left out: the disk was too slow]\n" % lost))
+            self._put(lambda: self._append(b"", lost))
         self._put(self._end)
+
+    @cached_property
+    def _masks(self) -> Masks:
+        return Masks(self._secrets)  # it takes a while, so not before the thread asks for it
 
     def _put(self, work: Work) -> None:
         if not self._given_up:
@@ -221,9 +226,11 @@ class DumpFiles:
         self._stream = self._masks.stream()
         self._writer.write(self._file, answer_head(status, headers, self._masks))
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, lost: int) -> None:
+        """Write *data*, and how many bytes before it were *lost*."""
+        mark = b"\n[%d bytes left out: the disk was too slow]\n" % lost if lost else b""
         if self._file is not None and self._stream is not None:
-            self._writer.write(self._file, self._stream.feed(data))
+            self._writer.write(self._file, self._stream.feed(mark + data))
 
     def _write_error(self, text: str) -> None:
         self._file = self._writer.open(self._folders, self._name, ".req_error.txt")

@@ -32,7 +32,7 @@ _SECRET_HEADERS: Final = frozenset(
 _SECRET_PREFIXES: Final = (b"x-coder-", b"coder-", b"x-coderai-")
 _SECRET_PARAMETER: Final = re.compile(
     rb"(?i)([?&](?:key|api[-_]?key|access_token|token|secret|signature|sig|x-amz-(?:signature|credential|security-token))=)"
-    rb"([^&#]*)"
+    rb"([^&#\s]*)"
 )
 
 

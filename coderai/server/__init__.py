@@ -21,7 +21,9 @@ from coderai.control.retention import keep_within
 from coderai.control.tokens import Lifetimes
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
+from coderai.gateway.attribution import ActorHeaders
 from coderai.gateway.calling import Calling, told
+from coderai.gateway.dump import Dumps, dumping
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
@@ -85,7 +87,8 @@ async def serve(
         proxies = proxy_rule(os.environ if environ is None else environ)
         upstream = await _upstream(stack, proxies)
         socket_upstream = await stack.enter_async_context(connecting(proxies))
-        plane = _plane(settings, recorder, registry, authority, watch, upstream, socket_upstream)
+        dumps = await _dumps(stack, settings, upstream)
+        plane = _plane(settings, recorder, registry, authority, watch, upstream, socket_upstream, dumps)
         lifetimes = _lifetimes(settings)
         services = Services.over(store, settings=settings, lifetimes=lifetimes, registry=registry)
         async with asyncio.TaskGroup() as tasks:
@@ -207,6 +210,12 @@ async def _upstream(stack: AsyncExitStack, proxies: ProxyFor | None) -> Upstream
     return Upstream(pool, proxied.send, proxies)
 
 
+async def _dumps(stack: AsyncExitStack, settings: Settings, upstream: Upstream) -> Dumps | None:
+    if not settings.aibridge_dump_dir:
+        return None
+    return await stack.enter_async_context(dumping(upstream, Path(settings.aibridge_dump_dir).expanduser()))
+
+
 def _plane(
     settings: Settings,
     recorder: Recorder,
@@ -215,16 +224,29 @@ def _plane(
     watch: Watch,
     upstream: Upstream,
     socket_upstream: SocketUpstream,
+    dumps: Dumps | None,
 ) -> DataPlane:
     most = settings.aibridge_max_request_bytes
     ledger, breakers = Ledger(recorder), _breakers(settings)
-    calling = Calling(upstream, Retries(settings.aibridge_max_retries), breakers)
+    calling = Calling(upstream, Retries(settings.aibridge_max_retries), breakers, dumps=dumps)
     exchanges = Exchanges(ledger, calling, watch, most)
     passthrough = Passthrough(calling, watch, most)
     limits = Limits(settings.aibridge_max_concurrency, settings.aibridge_rate_limit)
     sockets = Sockets(socket_upstream, Means(ledger, watch, limits, breakers), most)
+    actors = ActorHeaders(
+        send=settings.aibridge_send_actor_headers,
+        id_header=settings.aibridge_actor_header_id,
+        username_header=settings.aibridge_actor_header_username,
+    )
     return DataPlane(
-        authority, registry, exchanges, passthrough, sockets, allow_byok=settings.aibridge_allow_byok, limits=limits
+        authority,
+        registry,
+        exchanges,
+        passthrough,
+        sockets,
+        allow_byok=settings.aibridge_allow_byok,
+        limits=limits,
+        actors=actors,
     )
 
 

@@ -17,32 +17,25 @@ class Kind:
     """What to write where there is no default."""
     takes_keys: bool = True
     """False where the credential is of another sort (AWS) or always the user's own."""
-    available: bool = False
-    """False: it can be configured, but instances are in state ``error`` until it is built."""
-
-
-def _openai_like(kind: str, example: str) -> Kind:
-    return Kind(kind, "openai", example_base_url=example, available=True)
 
 
 KINDS: Final[dict[str, Kind]] = {
     kind.type: kind
     for kind in (
-        Kind("openai", "openai", "https://api.openai.com/v1/", available=True),
-        Kind("anthropic", "anthropic", "https://api.anthropic.com/", available=True),
+        Kind("openai", "openai", "https://api.openai.com/v1/"),
+        Kind("anthropic", "anthropic", "https://api.anthropic.com/"),
         Kind(
             "copilot",
             "copilot",
             "https://api.individual.githubcopilot.com",  # business and enterprise plans have hosts of their own
             takes_keys=False,
-            available=True,
         ),
-        Kind("bedrock", "anthropic", takes_keys=False, available=True),  # the endpoint follows from the region
-        _openai_like("azure", "https://NAME.openai.azure.com/"),
-        _openai_like("google", "https://generativelanguage.googleapis.com/v1beta/openai"),
-        _openai_like("openai-compat", "https://llm.example.com/v1"),
-        _openai_like("openrouter", "https://openrouter.ai/api/v1"),
-        _openai_like("vercel", "https://ai-gateway.vercel.sh/v1"),
+        Kind("bedrock", "anthropic", takes_keys=False),  # the endpoint follows from the region
+        Kind("azure", "openai", example_base_url="https://NAME.openai.azure.com/"),
+        Kind("google", "openai", example_base_url="https://generativelanguage.googleapis.com/v1beta/openai"),
+        Kind("openai-compat", "openai", example_base_url="https://llm.example.com/v1"),
+        Kind("openrouter", "openai", example_base_url="https://openrouter.ai/api/v1"),
+        Kind("vercel", "openai", example_base_url="https://ai-gateway.vercel.sh/v1"),
     )
 }
 

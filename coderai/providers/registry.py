@@ -16,7 +16,6 @@ from coderai.providers.family import Auth, Family
 from coderai.providers.keys import KeyPool
 from coderai.providers.openai import OPENAI
 from coderai.settings import ProviderConfig
-from coderai.settings.provider import BedrockConfig
 
 FAMILIES: Final = {family.name: family for family in (OPENAI, ANTHROPIC, COPILOT)}
 
@@ -94,12 +93,11 @@ def _sent(query: str, name: str) -> bool:
 
 def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
     """Return the instance for a configured provider; what cannot work is in state ``error`` and says why."""
-    kind = KINDS[config.type]
-    family = FAMILIES.get(kind.family)
+    family = FAMILIES[KINDS[config.type].family]
     base_url, _, query = config.base_url.partition("?")
     base_url = base_url.rstrip("/")
     azure = family is OPENAI and (config.type == "azure" or is_azure(base_url))
-    base = Instance(
+    instance = Instance(
         name=config.name,
         type=config.type,
         base_url=completed(base_url) if azure else base_url,
@@ -109,26 +107,23 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
         own_auth=AZURE_AUTH if azure else None,
         query=query,
     )
-    if config.bedrock is not None:
-        return _with_bedrock(base, config.bedrock)
-    if not kind.available or family is None:
-        return _broken(base, f"type {config.type} is not available yet")
-    if family.own_credential_only and not allow_byok:
-        return _broken(base, "only users' own credentials work there, and they are off (--aibridge-allow-byok=false)")
-    if not config.keys and not allow_byok:
-        return _broken(base, "no key, and users may not bring their own (--aibridge-allow-byok=false)")
-    if config.keys and urlsplit(base_url).hostname == _CHATGPT:
-        return _broken(base, f"{_CHATGPT} takes no key, only the users' own sign-in; remove the key")
-    return base
-
-
-def _with_bedrock(base: Instance, config: BedrockConfig) -> Instance:
     try:
-        dialect = dialect_for(base.name, config, base.base_url)
+        if config.bedrock is not None:
+            return replace(instance, family=BEDROCK, dialect=dialect_for(config.name, config.bedrock, base_url))
+        _check(instance, family, allow_byok=allow_byok)
     except BadSettings as error:
-        return _broken(base, str(error))
-    return replace(base, family=BEDROCK, dialect=dialect)
+        return replace(instance, state="error", reason=str(error))
+    return instance
 
 
-def _broken(base: Instance, reason: str) -> Instance:
-    return replace(base, state="error", reason=reason)
+def _check(instance: Instance, family: Family, *, allow_byok: bool) -> None:
+    """Raise BadSettings for an instance that no call can succeed with."""
+    keys = len(instance.keys)
+    if instance.type == "bedrock":
+        raise BadSettings("type bedrock needs Bedrock settings, for example a region")
+    if family.own_credential_only and not allow_byok:
+        raise BadSettings("only users' own credentials work there, and they are off (--aibridge-allow-byok=false)")
+    if not keys and not allow_byok:
+        raise BadSettings("no key, and users may not bring their own (--aibridge-allow-byok=false)")
+    if keys and urlsplit(instance.base_url).hostname == _CHATGPT:
+        raise BadSettings(f"{_CHATGPT} takes no key, only the users' own sign-in; remove the key")

@@ -52,6 +52,10 @@ def test_copilot_needs_users_who_may_bring_their_own():
     assert instance.reason == "only users' own credentials work there, and they are off (--aibridge-allow-byok=false)"
 
 
+def test_the_type_bedrock_needs_settings_of_bedrock():
+    assert built("bedrock", "https://h").reason == "type bedrock needs Bedrock settings, for example a region"
+
+
 def test_a_key_cannot_work_at_chatgpt():
     assert built("openai", CHATGPT, keys=()).state == "enabled"
     instance = built("openai", CHATGPT)

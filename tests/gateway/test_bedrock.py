@@ -1,0 +1,331 @@
+"""Amazon Bedrock through the data plane, before a scripted Amazon that checks every signature."""
+
+import gzip
+import json
+from collections.abc import Callable
+from functools import partial
+
+import anthropic
+import pytest
+
+from coderai.demo.answers import Tokens, Tool
+from coderai.demo.answers_messages import messages_answer
+from coderai.demo.bedrock import Account, bedrock, chunk, exception, framed, mantle, model_of, refusal
+from coderai.demo.provider import BreakOff, Reply, Seen, Stall
+from coderai.gateway.watch import Patience
+from coderai.records import Ending, ErrorType, ToolCall, Usage
+from coderai.settings.provider import BedrockConfig, ProviderConfig
+from tests.gateway.conftest import TOKEN, Opening, Setting
+
+KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+ACCOUNT = Account({KEY_ID: SECRET}, region="eu-west-1")
+MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+SMALL = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0"
+STATIC = BedrockConfig("eu-west-1", "", (KEY_ID,), (SECRET,), MODEL, SMALL)
+MANTLE = BedrockConfig("eu-west-1", "", (KEY_ID,), (SECRET,), protocol="mantle")
+TOOLS = [{"name": "read_file", "input_schema": {"type": "object"}}]
+ANSWER = partial(
+    messages_answer,
+    text="Reading.",
+    thinking="Where is it?",
+    tools=[Tool("read_file", {"path": "a.py"}, id="toolu_1")],
+    usage=Tokens(input=10, output=5, cache_read=3),
+    id="msg_bdrk_1",
+)
+ASK = {"model": "claude-opus-4-6", "max_tokens": 9000, "messages": [{"role": "user", "content": "read a.py"}]}
+
+
+def amazon(config: BedrockConfig = STATIC, kind: str = "bedrock") -> Callable[[str], list[ProviderConfig]]:
+    """Return the configuration of one provider "aws" at the scripted Amazon."""
+    return lambda url: [ProviderConfig(kind, "aws", url, bedrock=config)]
+
+
+def answering(*_: object, reply: Callable[[], Reply] = ANSWER) -> Callable[[Seen], Reply]:
+    return bedrock(lambda seen: reply(), ACCOUNT)
+
+
+def sdk(setting: Setting, **options: object) -> anthropic.AsyncAnthropic:
+    return anthropic.AsyncAnthropic(base_url=setting.url + "/aws", auth_token=TOKEN, max_retries=0, **options)
+
+
+@pytest.mark.parametrize("kind", ["bedrock", "anthropic"])
+@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
+@pytest.mark.parametrize(("asked", "called"), [("claude-opus-4-6", MODEL), ("claude-haiku-4-5", SMALL), (SMALL, SMALL)])
+async def test_the_sdk_gets_the_answer_and_the_record_has_everything(
+    opened: Opening, kind: str, stream: bool, asked: str, called: str
+):
+    async with opened(answering(), configured=amazon(kind=kind)) as setting, sdk(setting) as client:
+        question = {**ASK, "model": asked, "tools": TOOLS, "thinking": {"type": "adaptive"}}
+        betas = ["claude-code-20250219", "interleaved-thinking-2025-05-14"]
+        headers = {"anthropic-beta": ",".join(betas), "user-agent": "claude-cli/2.1"}
+        if stream:
+            async with client.messages.stream(**question, extra_headers=headers) as streaming:
+                answer = await streaming.get_final_message()
+        else:
+            answer = await client.messages.create(**question, extra_headers=headers)
+        seen = await setting.provider.request()
+    assert (answer.id, [block.type for block in answer.content]) == ("msg_bdrk_1", ["thinking", "text", "tool_use"])
+    assert answer.content[2].input == {"path": "a.py"}
+    assert model_of(seen) == called
+    assert seen.json == {
+        "max_tokens": 9000,
+        "messages": ASK["messages"],
+        "tools": TOOLS,
+        "thinking": {"type": "enabled", "budget_tokens": 7200},
+        "anthropic_version": "bedrock-2023-05-31",
+        "anthropic_beta": ["interleaved-thinking-2025-05-14"],
+    }
+    [begun] = setting.notebook.begun
+    assert (begun.provider, begun.provider_name, begun.model, begun.prompt) == ("anthropic", "aws", called, "read a.py")
+    assert (begun.client, begun.stream, begun.credential_kind) == ("Claude Code", stream, "centralized")
+    end = setting.notebook.only_end
+    assert (end.ending, end.http_status, end.credential_hint) == (Ending.COMPLETE, 200, "AKIA...MPLE")
+    [usage] = [fact for fact in end.answer.facts if isinstance(fact, Usage)]
+    [call] = [fact for fact in end.answer.facts if isinstance(fact, ToolCall)]
+    assert (usage.response_id, usage.input, usage.output, usage.cache_read) == ("msg_bdrk_1", 10, 5, 3)
+    assert (call.tool, call.call_id, json.loads(call.input)) == ("read_file", "toolu_1", {"path": "a.py"})
+
+
+async def test_neither_token_nor_beta_header_nor_the_clients_amz_headers_go_to_amazon(opened: Opening):
+    mine = {"X-Amz-Security-Token": "forged", "X-Amz-Date": "20200101T000000Z", "x-amz-meta-a": "b", "X-App": "cli"}
+    async with opened(answering(), configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages?beta=true", ASK, headers={**mine, "anthropic-beta": "x"}) as answer:
+            assert answer.status == 200
+        seen = await setting.provider.request()
+    names = {name.lower() for name in seen.headers}
+    assert names & {"x-api-key", "anthropic-beta", "x-amz-security-token", "x-amz-meta-a"} == set()
+    assert seen.headers["X-App"] == "cli"
+    assert seen.path.endswith("/invoke")
+    assert TOKEN not in str(seen)
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+async def test_any_chunking_gives_the_events_that_anthropic_would_send(opened: Opening, size: int):
+    whole = ANSWER(stream=True)
+    split = framed(whole).split(size)
+    async with opened(lambda seen: split, configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            assert await answer.read() == whole.body
+
+
+async def test_events_flow_at_once_but_the_end_waits_for_the_records(opened: Opening):
+    whole = framed(ANSWER(stream=True))
+    async with opened(lambda seen: whole, configured=amazon()) as setting:
+        setting.notebook.may_end.clear()
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            await setting.notebook.end_asked.wait()
+            early = await answer.content.readuntil(b'"output_tokens":5}}\n\n')
+            assert b"message_stop" not in early
+            setting.notebook.may_end.set()
+            assert b"message_stop" in await answer.read()
+
+
+async def test_a_compressed_request_is_undone_for_amazon(opened: Opening):
+    async with opened(answering(), configured=amazon()) as setting:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Encoding": "gzip", "Content-Type": "application/json"}
+        body = gzip.compress(json.dumps(ASK).encode())
+        async with setting.client.post(setting.url + "/aws/v1/messages", data=body, headers=headers) as answer:
+            assert answer.status == 200
+        seen = await setting.provider.request()
+    assert seen.json["messages"] == ASK["messages"]
+    assert "Content-Encoding" not in seen.headers
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
+async def test_mantle_gets_the_body_as_it_came(opened: Opening, stream: bool):
+    account = Account({KEY_ID: SECRET}, region="eu-west-1", service="bedrock-mantle")
+    whole = ANSWER(stream=stream)
+    async with opened(mantle(lambda seen: whole, account), configured=amazon(MANTLE)) as setting:
+        body = f'{{ "model":"claude-opus-4-8", "x":1.0, "stream":{str(stream).lower()}, "messages":[] }}'.encode()
+        headers = {"Authorization": f"Bearer {TOKEN}", "anthropic-beta": "any-2030-01-01"}
+        url = setting.url + "/aws/v1/messages?beta=true"
+        async with setting.client.post(url, data=body, headers=headers) as answer:
+            assert (answer.status, await answer.read()) == (200, whole.body)
+        seen = await setting.provider.request()
+    assert (seen.path, seen.body) == ("/v1/messages?beta=true", body)
+    assert seen.headers["anthropic-beta"] == "any-2030-01-01"
+    [begun] = setting.notebook.begun
+    assert begun.model == "claude-opus-4-8"
+
+
+# ---- errors ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "raised", "kind", "recorded"),
+    [
+        (400, "ValidationException", anthropic.BadRequestError, "invalid_request_error", ErrorType.BAD_REQUEST),
+        (403, "AccessDeniedException", anthropic.PermissionDeniedError, "permission_error", ErrorType.UNAUTHORIZED),
+        (404, "ResourceNotFoundException", anthropic.NotFoundError, "not_found_error", ErrorType.BAD_REQUEST),
+        (429, "ThrottlingException", anthropic.RateLimitError, "rate_limit_error", ErrorType.RATE_LIMITED),
+        (503, "ServiceUnavailableException", anthropic.InternalServerError, "overloaded_error", ErrorType.SERVER_ERROR),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
+async def test_errors_of_amazon_are_understood_by_the_sdk(
+    opened: Opening,
+    status: int,
+    name: str,
+    raised: type[anthropic.APIStatusError],
+    kind: str,
+    recorded: ErrorType,
+    stream: bool,
+):
+    reply = refusal(status, name, "What Amazon said: ü")
+    async with opened(answering(reply=lambda: reply), configured=amazon()) as setting, sdk(setting) as client:
+        with pytest.raises(raised) as caught:
+            await client.messages.create(**ASK, stream=stream)
+    assert caught.value.status_code == status
+    said = {"type": "error", "error": {"type": kind, "message": "What Amazon said: ü"}, "request_id": "6d0b3c5e-aws"}
+    assert caught.value.body == said
+    assert caught.value.response.headers["x-amzn-RequestId"] == "6d0b3c5e-aws"
+    end = setting.notebook.only_end
+    assert (end.ending, end.error_type, end.error_message) == (Ending.UPSTREAM_ERROR, recorded, "What Amazon said: ü")
+
+
+async def test_a_wrong_secret_is_an_error_of_amazon(opened: Opening):
+    wrong = BedrockConfig("eu-west-1", "", (KEY_ID,), ("wrong-secret",), MODEL, SMALL)
+    async with opened(answering(), configured=amazon(wrong)) as setting:
+        async with setting.post("/aws/v1/messages", ASK) as answer:
+            said = await answer.json()
+            assert (answer.status, said["error"]["type"]) == (403, "authentication_error")
+            assert said["error"]["message"] == "the signature does not match"
+
+
+async def test_a_stream_that_fails_ends_with_the_error_event(opened: Opening):
+    good = framed(ANSWER(stream=True)).cut(3)
+    failing = good.cut(3, exception("throttlingException", "Too many tokens, slow down"))
+    async with opened(lambda seen: failing, configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            said = await answer.read()
+    assert said.count(b"event: error") == 1
+    last = json.loads(said.rpartition(b"data: ")[2])
+    assert last["error"] == {"type": "rate_limit_error", "message": "Too many tokens, slow down"}
+    assert b"message_stop" not in said
+    end = setting.notebook.only_end
+    assert (end.ending, end.error_type) == (Ending.UPSTREAM_ERROR, ErrorType.RATE_LIMITED)
+    assert end.error_message == "Too many tokens, slow down"
+
+
+SPOILED = chunk(b'{"type":"ping"}')[:-1] + b"\x00"
+
+
+@pytest.mark.parametrize(
+    ("steps", "then"),
+    [
+        (3, (SPOILED,)),
+        (3, (SPOILED, Stall())),
+        (3, (BreakOff(),)),
+        (3, (SPOILED[:20],)),
+        (3, ()),
+        (3, (b"HTTP/1.1 500 what is this",)),
+    ],
+)
+async def test_a_stream_that_breaks_never_ends_cleanly(opened: Opening, steps: int, then: tuple[object, ...]):
+    broken = framed(ANSWER(stream=True)).cut(steps, *then)
+    async with opened(lambda seen: broken, configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            assert answer.status == 200
+            pieces = []
+            with pytest.raises(Exception, match=r"payload|closed"):  # noqa: PT012 - aiohttp tells in several ways
+                async for piece in answer.content.iter_any():
+                    pieces.append(piece)
+    said = b"".join(pieces)
+    assert said.startswith(b"event: message_start\n")
+    assert b"event: error\n" in said
+    assert b"message_stop" not in said
+    assert setting.notebook.endings == [Ending.BROKEN_OFF]
+
+
+async def test_a_stream_whose_first_message_is_broken_is_a_clean_502(opened: Opening):
+    broken = Reply(chunks=[SPOILED], content_type="application/vnd.amazon.eventstream")
+    async with opened(lambda seen: broken, configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            assert answer.status == 502
+            assert (await answer.json())["error"]["type"] == "api_error"
+    assert setting.notebook.endings == [Ending.BROKEN_OFF]
+
+
+async def test_a_silent_stream_gets_keep_alives_at_the_border_of_events(opened: Opening):
+    whole = framed(ANSWER(stream=True))
+    stall = Stall()
+    half = whole.cut(2, whole.chunks[2][:9], stall, whole.chunks[2][9:], *whole.chunks[3:])
+    patience = Patience(keep_alive=0.05)
+    async with opened(lambda seen: half, configured=amazon(), patience=patience) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            early = await answer.content.readuntil(b": keep-alive\n\n")
+            stall.release()
+            rest = await answer.read()
+    assert (early + rest).replace(b": keep-alive\n\n", b"") == ANSWER(stream=True).body
+
+
+async def test_a_client_that_leaves_still_leaves_its_usage(opened: Opening):
+    whole = framed(ANSWER(stream=True))
+    pause = Stall()
+    slow = whole.cut(2, pause, *whole.chunks[2:])
+    async with opened(lambda seen: slow, configured=amazon()) as setting:
+        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+            await answer.content.readany()
+            await pause.reached.wait()
+            answer.close()
+        pause.release()
+        await setting.notebook.all_ended.wait()
+    end = setting.notebook.only_end
+    assert end.ending is Ending.CLIENT_LEFT
+    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [5]
+
+
+# ---- what is not there -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/aws/v1/messages/count_tokens"),
+        ("GET", "/aws/v1/models"),
+        ("GET", "/aws/v1/models/x"),
+        ("POST", "/aws/api/event_logging/batch"),
+        ("POST", "/aws/model/x/invoke"),
+    ],
+)
+@pytest.mark.parametrize("config", [STATIC, MANTLE], ids=["invoke-model", "mantle"])
+async def test_other_routes_are_404_and_say_that_bedrock_has_none(
+    opened: Opening, config: BedrockConfig, method: str, path: str
+):
+    async with opened(configured=amazon(config)) as setting:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with setting.client.request(method, setting.url + path, headers=headers) as answer:
+            said = await answer.json()
+            assert (answer.status, answer.headers["x-should-retry"]) == (404, "false")
+    assert said["type"] == "error"
+    assert said["error"]["type"] == "not_found_error"
+    assert "Amazon Bedrock has only /v1/messages" in said["error"]["message"]
+    assert setting.provider.seen == []
+
+
+@pytest.mark.parametrize("own", [{"X-Api-Key": "sk-ant-own-0123456789"}, {"Authorization": "Bearer sk-ant-oat-own-01"}])
+async def test_an_own_key_is_refused_and_goes_nowhere(opened: Opening, own: dict[str, str]):
+    async with opened(answering(), configured=amazon()) as setting:
+        url, headers = setting.url + "/aws/v1/messages", {"X-Coder-AI-Governance-Token": TOKEN, **own}
+        async with setting.client.post(url, json=ASK, headers=headers) as answer:
+            said = await answer.json()
+            assert (answer.status, said["error"]["type"]) == (403, "permission_error")
+            assert "provider aws is called with AWS credentials of the gateway" in said["error"]["message"]
+        async with setting.client.post(url, json=ASK, headers={"X-Coder-AI-Governance-Token": TOKEN}) as answer:
+            assert answer.status == 200
+    assert len(setting.provider.seen) == 1
+    assert [begun.credential_kind for begun in setting.notebook.begun] == ["centralized"]
+
+
+async def test_it_works_where_own_keys_are_off(opened: Opening):
+    async with opened(answering(), configured=amazon(), allow_byok=False) as setting:
+        async with setting.post("/aws/v1/messages", ASK) as answer:
+            assert answer.status == 200
+
+
+async def test_a_body_that_is_no_object_is_refused_before_amazon(opened: Opening):
+    async with opened(answering(), configured=amazon()) as setting, setting.post("/aws/v1/messages", [1]) as answer:
+        assert (answer.status, (await answer.json())["error"]["type"]) == (400, "invalid_request_error")
+    assert setting.provider.seen == []

@@ -1,37 +1,68 @@
 """A provider that says what it is told: real HTTP on loopback, every byte and every mishap scripted."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from coderai.demo.script import Answering, BreakOff, IfUsageWanted, Pause, Reply, Seen, Stall, Step
+from coderai.demo.script import (
+    Answering,
+    BreakOff,
+    Close,
+    IfUsageWanted,
+    Message,
+    Pause,
+    Reply,
+    Seen,
+    Stall,
+    Step,
+)
+from coderai.demo.sockets import ScriptedSocket, break_off, wait
 from coderai.demo.usual import usual_answer
 
-__all__ = ["Answering", "BreakOff", "IfUsageWanted", "Pause", "Reply", "ScriptedProvider", "Seen", "Stall", "Step"]
-
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+__all__ = [
+    "Answering",
+    "BreakOff",
+    "Close",
+    "IfUsageWanted",
+    "Message",
+    "Pause",
+    "Reply",
+    "ScriptedProvider",
+    "Seen",
+    "Stall",
+    "Step",
+]
 
 
 class ScriptedProvider:
     """Answers the wire APIs from a script: one item per request in order, or a function of the request.
 
     After a list is used up *otherwise* answers: model lists and token counts as usual, anything else with a 500 that
-    says so.
+    says so. Requests on a WebSocket are answered from the same script; *upgrades* has the statuses for attempts to open
+    one, of which 101 opens it, as do all that follow.
     """
 
     def __init__(
-        self, script: Sequence[Reply | Answering] | Answering = (), *, otherwise: Answering = usual_answer
+        self,
+        script: Sequence[Reply | Answering] | Answering = (),
+        *,
+        otherwise: Answering = usual_answer,
+        upgrades: Sequence[int] = (),
     ) -> None:
         self._decide = script if callable(script) else None
         self._rest = [] if callable(script) else list(script)
         self._otherwise = otherwise
         self._arrived = asyncio.Condition()
         self.seen: list[Seen] = []
+        self.upgrades = list(upgrades)
+        self.deflate = True
+        """Whether a WebSocket may be compressed."""
+        self.attempts: list[Seen] = []
+        """To open a WebSocket."""
+        self.sockets: list[ScriptedSocket] = []
 
     def add(self, *replies: Reply | Answering) -> None:
         """Append to the script."""
@@ -56,12 +87,37 @@ class ScriptedProvider:
         finally:
             await runner.cleanup()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.content.read()
-        seen = Seen(request.method, request.raw_path, CIMultiDict(request.headers), body)
+    async def socket(self, number: int = 0) -> ScriptedSocket:
+        """Wait until the WebSocket with that number (the first is 0) is open, and return it."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.sockets) > number)
+        return self.sockets[number]
+
+    async def _arrive(self, seen: Seen) -> None:
         async with self._arrived:
             self.seen.append(seen)
             self._arrived.notify_all()
+
+    async def _open(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.attempts.append(Seen(request.method, request.raw_path, CIMultiDict(request.headers), b""))
+        status = self.upgrades.pop(0) if self.upgrades else 101
+        if status != 101:
+            return web.json_response(
+                {"error": {"message": "no WebSocket here", "type": "x", "code": None}}, status=status
+            )
+        socket = ScriptedSocket(request, deflate=self.deflate)
+        await socket.open()
+        async with self._arrived:
+            self.sockets.append(socket)
+            self._arrived.notify_all()
+        return await socket.serve(self._arrive, self._next)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._open(request)
+        body = await request.content.read()
+        seen = Seen(request.method, request.raw_path, CIMultiDict(request.headers), body)
+        await self._arrive(seen)
         try:
             return await _play(self._next(seen).for_request(seen), request)
         except (ConnectionError, asyncio.CancelledError):
@@ -83,9 +139,9 @@ async def _play(reply: Reply, request: web.BaseRequest) -> web.StreamResponse:
         match step:
             case Pause() | Stall():
                 step.reached.set()
-                await _wait(step)
+                await wait(step)
             case BreakOff():
-                _break_off(request, step)
+                break_off(request, step)
                 return response
             case bytes() | IfUsageWanted():
                 if not response.prepared:
@@ -105,23 +161,3 @@ def _frame(response: web.StreamResponse, reply: Reply) -> None:
         response.enable_chunked_encoding()
     else:
         response.content_length = len(reply.body)
-
-
-async def _wait(step: Pause | Stall) -> None:
-    match step:
-        case Stall(released):
-            await released.wait()
-        case Pause(asyncio.Event() as event):
-            await event.wait()
-        case Pause(float() | int() as seconds):
-            await asyncio.sleep(seconds)
-
-
-def _break_off(request: web.BaseRequest, how: BreakOff) -> None:
-    transport = request.transport
-    if transport is None:
-        return
-    connection = transport.get_extra_info("socket")
-    if how.reset and connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
-    transport.abort()

@@ -45,7 +45,23 @@ class IfUsageWanted:
     data: bytes
 
 
-Step: TypeAlias = bytes | Pause | Stall | BreakOff | IfUsageWanted
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message on a WebSocket that is no event; over HTTP it is left out."""
+
+    data: bytes
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the WebSocket here; over HTTP it is left out."""
+
+    code: int = 1000
+    reason: str = ""
+
+
+Step: TypeAlias = bytes | Pause | Stall | BreakOff | IfUsageWanted | Message | Close
 
 
 @dataclass(frozen=True)

@@ -129,13 +129,19 @@ class Users:
         page = [_user(row) for row in await self._db.execute(rows)]
         return page, (await self._db.execute(count)).scalar_one()
 
-    async def people(self, ids: Iterable[str]) -> Mapping[str, Person]:
-        """Return everybody in *ids*; who has no row any more is called ``deleted-user``."""
-        wanted = sorted(set(ids))
+    async def people(self, ids: Iterable[str], acted_for: Iterable[str] = ()) -> Mapping[str, Person]:
+        """Return everybody in *ids* and *acted_for*; of the former, who has no row any more is called ``deleted-user``.
+
+        Whom a service account acted for need not have had a row ever: then the name is what it said.
+        """
+        strangers = frozenset(acted_for)
+        wanted = sorted(strangers.union(ids))
         columns = (users.c.id, users.c.username, users.c.name, users.c.avatar_url)
         rows = await self._db.execute(select(*columns).where(users.c.id.in_(wanted)))
         known = {row.id: Person(row.id, row.username, row.name, row.avatar_url) for row in rows}
-        return {each: known.get(each) or Person(each, "deleted-user") for each in wanted}
+        return {
+            each: known.get(each) or Person(each, each if each in strangers else "deleted-user") for each in wanted
+        }
 
     async def _only(self, condition: ColumnElement[bool], name: str) -> User:
         row = (await self._db.execute(select(users).where(condition))).one_or_none()

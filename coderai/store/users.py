@@ -139,9 +139,7 @@ class Users:
         columns = (users.c.id, users.c.username, users.c.name, users.c.avatar_url)
         rows = await self._db.execute(select(*columns).where(users.c.id.in_(wanted)))
         known = {row.id: Person(row.id, row.username, row.name, row.avatar_url) for row in rows}
-        return {
-            each: known.get(each) or Person(each, each if each in strangers else "deleted-user") for each in wanted
-        }
+        return {each: known.get(each) or Person(each, each if each in strangers else "deleted-user") for each in wanted}
 
     async def _only(self, condition: ColumnElement[bool], name: str) -> User:
         row = (await self._db.execute(select(users).where(condition))).one_or_none()

@@ -1,11 +1,12 @@
 """The real server with providers at their official hosts: real TLS, the hosts answered by scripted ones."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import aiohttp
 import anthropic
 import openai
 import pytest
@@ -70,22 +71,30 @@ def _claude(seen: Seen) -> Reply:
     return small_agent(replace(seen, path="/v1/messages"))
 
 
+@asynccontextmanager
+async def _world(
+    directory: Path, providers: Sequence[dict[str, str]], hosts: dict[str, ScriptedProvider]
+) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        urls = {host: await stack.enter_async_context(each.serving()) for host, each in hosts.items()}
+        around = await stack.enter_async_context(outside(urls, directory))
+        variables = {
+            f"CODER_AIBRIDGE_PROVIDER_{number}_{key}": value
+            for number, provider in enumerate(providers)
+            for key, value in provider.items()
+        }
+        gateway = Gateway(directory / "data", "", environment=around.environment | variables)
+        stack.push_async_callback(gateway.kill)
+        await gateway.start()
+        yield World(gateway, around, hosts, await make_token(gateway))
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     hosts = {host: ScriptedProvider(small_agent) for host in (CORP, DIRECT, AZURE)}
     hosts[AMAZON] = ScriptedProvider(bedrock(_claude, ACCOUNT))
-    async with AsyncExitStack() as stack:
-        urls = {host: await stack.enter_async_context(each.serving()) for host, each in hosts.items()}
-        around = await stack.enter_async_context(outside(urls, tmp_path))
-        providers = {
-            f"CODER_AIBRIDGE_PROVIDER_{number}_{key}": value
-            for number, provider in enumerate(PROVIDERS)
-            for key, value in provider.items()
-        }
-        gateway = Gateway(tmp_path / "data", "", environment=around.environment | providers)
-        stack.push_async_callback(gateway.kill)
-        await gateway.start()
-        yield World(gateway, around, hosts, await make_token(gateway))
+    async with _world(tmp_path, PROVIDERS, hosts) as world:
+        yield world
 
 
 def test_the_server_shows_a_route_for_each(world: World):
@@ -157,3 +166,37 @@ async def test_the_records_name_the_instance_and_its_family(world: World):
         ("anthropic", "anthropic-direct"),
         ("openai", "azure-openai"),
     ]
+
+
+GOOGLE = "generativelanguage.googleapis.com"
+COPILOT = "api.individual.githubcopilot.com"
+OWN = "Bearer own-0123456789abcdef"
+OTHERS = (
+    {"TYPE": "google", "KEY": "AIza-0123456789", "BASE_URL": f"https://{GOOGLE}/v1beta/openai"},
+    {"TYPE": "openrouter", "KEY": "sk-or-0123456789", "BASE_URL": "https://openrouter.ai/api/v1"},
+    {"TYPE": "vercel", "KEY": "vck-0123456789", "BASE_URL": "https://ai-gateway.vercel.sh/v1"},
+    {"TYPE": "openai", "KEY": "sk-proj-0123456789", "BASE_URL": ""},
+    {"TYPE": "openai", "NAME": "chatgpt", "BASE_URL": "https://chatgpt.com/backend-api/codex"},
+    {"TYPE": "copilot", "BASE_URL": ""},
+)
+ANSWERED = (
+    ("google/v1/chat/completions", GOOGLE, "/v1beta/openai/chat/completions", "Bearer AIza-0123456789"),
+    ("openrouter/v1/chat/completions", "openrouter.ai", "/api/v1/chat/completions", "Bearer sk-or-0123456789"),
+    ("vercel/v1/chat/completions", "ai-gateway.vercel.sh", "/v1/chat/completions", "Bearer vck-0123456789"),
+    ("openai/v1/responses", "api.openai.com", "/v1/responses", "Bearer sk-proj-0123456789"),
+    ("chatgpt/v1/responses", "chatgpt.com", "/backend-api/codex/responses", OWN),
+    ("copilot/responses", COPILOT, "/responses", OWN),
+)
+
+
+async def test_the_others_answer_from_their_official_hosts(tmp_path: Path):
+    hosts = {host: ScriptedProvider(small_agent) for _, host, _, _ in ANSWERED}
+    async with _world(tmp_path, OTHERS, hosts) as world, aiohttp.ClientSession() as client:
+        central = {"Authorization": f"Bearer {world.token}"}
+        own = {"Authorization": OWN, "X-Coder-AI-Governance-Token": world.token}
+        for path, _, _, credential in ANSWERED:
+            url, headers = f"{world.gateway.url}/api/v2/aibridge/{path}", own if credential == OWN else central
+            async with client.post(url, json={"model": "vendor/m", "messages": []}, headers=headers) as answer:
+                assert answer.status == 200
+        seen = [world.seen(host) for _, host, _, _ in ANSWERED]
+    assert [(each.path, each.headers["Authorization"]) for each in seen] == [row[2:] for row in ANSWERED]

@@ -174,8 +174,8 @@ class Interceptions:
         prompts = await self._children(user_prompts, PromptRow, ids)
         tools = await self._children(tool_usages, ToolRow, ids)
         thoughts = await self._children(model_thoughts, ThoughtRow, ids)
-        named = {row.initiator_id for row in rows} | {row.on_behalf_of for row in rows if row.on_behalf_of}
-        people = await Users(self._db).people(named)
+        acted_for = {row.on_behalf_of for row in rows if row.on_behalf_of}
+        people = await Users(self._db).people({row.initiator_id for row in rows}, acted_for)
         return [
             Record(
                 **{name: row._mapping[name] for name in _PLAIN},

@@ -33,7 +33,7 @@ async def running_sessions(db: AsyncConnection, wanted: RecordFilter) -> Mapping
     for row in await db.execute(query):
         grouped[row.session_id, row.initiator_id].append(row)
     named = {row.on_behalf_of for rows in grouped.values() for row in rows if row.on_behalf_of}
-    people = await Users(db).people({initiator_id for _, initiator_id in grouped} | named)
+    people = await Users(db).people({initiator_id for _, initiator_id in grouped}, named)
     return {key: _session(key, rows, people) for key, rows in grouped.items()}
 
 

@@ -143,7 +143,7 @@ class Sessions:
         facets = await self._facets({row.id for row in rows})
         prompts = await self._prompts([row.last_prompt_interception_id for row in rows])
         acted_for = {each.on_behalf_of for group in facets.values() for each in group if each.on_behalf_of}
-        people = await Users(self._db).people({row.initiator_id for row in rows} | acted_for)
+        people = await Users(self._db).people({row.initiator_id for row in rows}, acted_for)
         return [
             _session(row, facets[row.id, row.initiator_id], prompts.get(row.last_prompt_interception_id), people)
             for row in rows

@@ -189,6 +189,9 @@ async def test_what_was_done_for_somebody_is_theirs_too(api: Api) -> None:
 async def test_sessions_are_searched_by_who_they_were_for(api: Api) -> None:
     await record(api.store, api.ids["bot"], client_session_id="a", on_behalf_of=api.ids["mia"])
     await record(api.store, api.ids["bot"], client_session_id="b", on_behalf_of="somebody")
+    for path in ("sessions", "sessions?include_running=true"):
+        (session,) = (await api.get(f"aibridge/{path}", on_behalf_of="somebody")).body["sessions"]
+        assert session["on_behalf_of"] == [{"id": "somebody", "username": "somebody"}]
     names = ("mia", "me", "somebody", "nobody")
     assert [await api.session_ids(on_behalf_of=name) for name in names] == [["a"], [], ["b"], []]
     assert await api.session_ids(q="on_behalf_of:mia", client="Claude Code") == ["a"]

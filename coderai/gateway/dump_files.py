@@ -42,7 +42,7 @@ class DumpWriter:
 
     def __init__(self, directory: Path, most_waiting: int = MOST_WAITING, most_on_disk: int = MOST_ON_DISK) -> None:
         """Raises BadSettings when there is no such directory and it cannot be made, or it is not ours to write to."""
-        self._directory = directory
+        self._directory = directory = directory.expanduser()
         self._most_waiting = most_waiting
         self._most_on_disk = most_on_disk
         self._queue: SimpleQueue[tuple[Work, int] | None] = SimpleQueue()

@@ -14,11 +14,15 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from coderai.api.app import Services
+from coderai.api.services import Gateway
 from coderai.control.authority import TokenAuthority
 from coderai.control.configured import apply_config
 from coderai.control.first_start import first_start
 from coderai.control.retention import keep_within
+from coderai.control.served import Served
 from coderai.control.tokens import Lifetimes
+from coderai.control.uses import Uses
+from coderai.control.vault import OPTION, Vault
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.attribution import ActorHeaders
@@ -37,7 +41,7 @@ from coderai.gateway.websocket_talk import Means
 from coderai.gateway.websocket_upstream import ProxyFor, SocketUpstream, connecting
 from coderai.observe.recordlog import record_logs
 from coderai.providers.breaker import Breakers, Rule
-from coderai.providers.registry import Registry, build
+from coderai.providers.registry import Registry
 from coderai.providers.retries import Retries
 from coderai.recorder import Recorder, RecordLog, recording
 from coderai.server.introduction import introduction
@@ -81,8 +85,12 @@ async def serve(
         vanished = await apply_config(store, settings.providers)
         sinks = record_logs(structured=settings.aibridge_structured_logging)
         recorder = await stack.enter_async_context(_recording(settings, store, sinks))
-        registry = Registry(build(each, allow_byok=settings.aibridge_allow_byok) for each in settings.providers)
-        authority = TokenAuthority(store)
+        vault = Vault.load(settings.data_dir, settings.external_token_encryption_keys.get_secret_value())
+        await vault.check(store)
+        registry = Registry()
+        uses = Uses(store)
+        stack.push_async_callback(uses.flush)
+        authority = TokenAuthority(store, uses=uses, refreshing=not settings.disable_session_expiry_refresh)
         watch = Watch(_patience(settings))
         proxies = proxy_rule(os.environ if environ is None else environ)
         upstream = await _upstream(stack, proxies)
@@ -90,12 +98,17 @@ async def serve(
         dumps = await _dumps(stack, settings, upstream)
         plane = _plane(settings, recorder, registry, authority, watch, upstream, socket_upstream, dumps)
         lifetimes = _lifetimes(settings)
-        services = Services.over(store, settings=settings, lifetimes=lifetimes, registry=registry)
+        gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream)
+        services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
+        served = Served(services.providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
+        await served.reload()
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),
+                tasks.create_task(served.follow(store.changes()), name="provider changes"),
                 tasks.create_task(processes.attend(store), name="heartbeat"),
                 tasks.create_task(keep_within(store, settings), name="retention"),
+                tasks.create_task(uses.keep(), name="last uses"),
                 tasks.create_task(watch.run(), name="watch"),
             ]
             async with (
@@ -119,7 +132,8 @@ async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterato
     settings = Settings(data_dir=data_dir, database_url=SecretStr(database_url or ""))
     async with open_store(settings.database, jobs=False) as store:
         await first_start(store, data_dir)
-        services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings))
+        vault = Vault.load(data_dir, os.environ.get(OPTION, ""))
+        services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings), vault=vault)
         runner = runner_for(private_app(services))
         await runner.setup()
         try:
@@ -213,7 +227,7 @@ async def _upstream(stack: AsyncExitStack, proxies: ProxyFor | None) -> Upstream
 async def _dumps(stack: AsyncExitStack, settings: Settings, upstream: Upstream) -> Dumps | None:
     if not settings.aibridge_dump_dir:
         return None
-    return await stack.enter_async_context(dumping(upstream, Path(settings.aibridge_dump_dir).expanduser()))
+    return await stack.enter_async_context(dumping(upstream, Path(settings.aibridge_dump_dir)))
 
 
 def _plane(

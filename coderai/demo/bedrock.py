@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from coderai.demo.script import Answering, Reply, Seen, Step
 
@@ -119,6 +119,25 @@ def _signature(seen: Seen, secret: str, names: list[str], stamp: str, scope: lis
     return hmac.digest(key, "\n".join(text).encode(), "sha256").hex()
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Credentials of a session."""
+
+    access_key: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    until: datetime
+
+    def document(self) -> bytes:
+        """Return the answer of AssumeRole."""
+        return (
+            '<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>'
+            f"<AccessKeyId>{self.access_key}</AccessKeyId><SecretAccessKey>{self.secret}</SecretAccessKey>"
+            f"<SessionToken>{self.token}</SessionToken><Expiration>{self.until:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+            "</Credentials></AssumeRoleResult></AssumeRoleResponse>"
+        ).encode()
+
+
 # ---- the endpoint ----------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +171,28 @@ def mantle(answering: Answering, account: Account) -> Answering:
         return refusal(403, "InvalidSignatureException", trouble) if trouble else answering(seen)
 
     return answer
+
+
+def security_tokens(account: Account, keys: Mapping[str, str], issue: Callable[[], Issued]) -> Answering:
+    """Return what answers AssumeRole with what *issue* gives.
+
+    *account* is who may ask, with ``sts`` as its service; *keys* are the parameters that are demanded.
+    """
+
+    def answer(seen: Seen) -> Reply:
+        asked = dict(parse_qsl(seen.body.decode()))
+        if trouble := account.trouble(seen):
+            return _denied("SignatureDoesNotMatch", trouble)
+        if asked.get("Action") != "AssumeRole" or any(asked.get(name) != wanted for name, wanted in keys.items()):
+            return _denied("AccessDenied", f"not allowed: sts:AssumeRole on {asked.get('RoleArn')}")
+        return Reply(chunks=[issue().document()], content_type="text/xml")
+
+    return answer
+
+
+def _denied(code: str, text: str) -> Reply:
+    body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>"
+    return Reply(status=403, chunks=[body.encode()], content_type="text/xml")
 
 
 def model_of(seen: Seen) -> str | None:

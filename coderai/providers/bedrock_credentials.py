@@ -65,10 +65,17 @@ class Static:
 class Fetched:
     """Credentials that have to be looked up, and that may end. *find* returns botocore's, and may block."""
 
-    def __init__(self, name: str, find: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        find: Callable[[], Any],
+        clock: Callable[[], float] = time.monotonic,
+        limit: float = LIMIT_SECONDS,
+    ) -> None:
         self._name = name
         self._find = find
         self._clock = clock
+        self._limit = limit
         self._found: Any = None
         self._key: AccessKey | None = None
         self._asked_at = 0.0
@@ -76,11 +83,12 @@ class Fetched:
 
     async def get(self) -> AccessKey:
         """Return a key that works now. Raises UpstreamError when none is found in time."""
-        if self._usable():
+        key = self._key
+        if key is not None and self._lasts():
             if self._due():
                 self._look_up()  # for those who come later
-        else:
-            await self._looked_up()
+            return key
+        await self._looked_up()
         if self._key is None:  # it was refused while it was looked up
             raise UpstreamError(f"{self._name}: the AWS credentials were refused; try again")
         return self._key
@@ -89,8 +97,8 @@ class Fetched:
         """Look again before the next call."""
         self._key, self._found = None, None
 
-    def _usable(self) -> bool:
-        return self._key is not None and not (self._ends() and self._found.refresh_needed(LAST_SECONDS))
+    def _lasts(self) -> bool:
+        return not self._ends() or not self._found.refresh_needed(LAST_SECONDS)
 
     def _due(self) -> bool:
         age = self._clock() - self._asked_at
@@ -101,11 +109,10 @@ class Fetched:
 
     async def _looked_up(self) -> None:
         try:
-            async with asyncio.timeout(LIMIT_SECONDS):
+            async with asyncio.timeout(self._limit):
                 await asyncio.wrap_future(self._look_up())
         except TimeoutError as error:
-            text = f"{self._name}: no AWS credentials within {LIMIT_SECONDS:.0f} s"
-            raise UpstreamError(text) from error
+            raise UpstreamError(f"{self._name}: no AWS credentials within {self._limit:g} s") from error
 
     def _look_up(self) -> Future[None]:
         """Return the look-up that is under way, or a new one; in a daemon thread, as a hanging one must keep nobody."""

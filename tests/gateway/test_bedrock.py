@@ -104,10 +104,12 @@ async def test_neither_token_nor_beta_header_nor_the_clients_amz_headers_go_to_a
 async def test_any_chunking_gives_the_events_that_anthropic_would_send(opened: Opening, size: int):
     whole = ANSWER(stream=True)
     split = framed(whole).split(size)
-    async with opened(lambda seen: split, configured=amazon()) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            assert answer.headers["Content-Type"] == "text/event-stream"
-            assert await answer.read() == whole.body
+    async with (
+        opened(lambda seen: split, configured=amazon()) as setting,
+        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
+    ):
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert await answer.read() == whole.body
 
 
 async def test_events_flow_at_once_but_the_end_waits_for_the_records(opened: Opening):
@@ -187,19 +189,23 @@ async def test_errors_of_amazon_are_understood_by_the_sdk(
 
 async def test_a_wrong_secret_is_an_error_of_amazon(opened: Opening):
     wrong = BedrockConfig("eu-west-1", "", (KEY_ID,), ("wrong-secret",), MODEL, SMALL)
-    async with opened(answering(), configured=amazon(wrong)) as setting:
-        async with setting.post("/aws/v1/messages", ASK) as answer:
-            said = await answer.json()
-            assert (answer.status, said["error"]["type"]) == (403, "authentication_error")
-            assert said["error"]["message"] == "the signature does not match"
+    async with (
+        opened(answering(), configured=amazon(wrong)) as setting,
+        setting.post("/aws/v1/messages", ASK) as answer,
+    ):
+        said = await answer.json()
+        assert (answer.status, said["error"]["type"]) == (403, "authentication_error")
+        assert said["error"]["message"] == "the signature does not match"
 
 
 async def test_a_stream_that_fails_ends_with_the_error_event(opened: Opening):
     good = framed(ANSWER(stream=True)).cut(3)
     failing = good.cut(3, exception("throttlingException", "Too many tokens, slow down"))
-    async with opened(lambda seen: failing, configured=amazon()) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            said = await answer.read()
+    async with (
+        opened(lambda seen: failing, configured=amazon()) as setting,
+        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
+    ):
+        said = await answer.read()
     assert said.count(b"event: error") == 1
     last = json.loads(said.rpartition(b"data: ")[2])
     assert last["error"] == {"type": "rate_limit_error", "message": "Too many tokens, slow down"}
@@ -225,13 +231,15 @@ SPOILED = chunk(b'{"type":"ping"}')[:-1] + b"\x00"
 )
 async def test_a_stream_that_breaks_never_ends_cleanly(opened: Opening, steps: int, then: tuple[object, ...]):
     broken = framed(ANSWER(stream=True)).cut(steps, *then)
-    async with opened(lambda seen: broken, configured=amazon()) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            assert answer.status == 200
-            pieces = []
-            with pytest.raises(Exception, match=r"payload|closed"):  # noqa: PT012 - aiohttp tells in several ways
-                async for piece in answer.content.iter_any():
-                    pieces.append(piece)
+    async with (
+        opened(lambda seen: broken, configured=amazon()) as setting,
+        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
+    ):
+        assert answer.status == 200
+        pieces = []
+        with pytest.raises(Exception, match=r"payload|closed"):  # noqa: PT012 - aiohttp tells in several ways
+            async for piece in answer.content.iter_any():
+                pieces.append(piece)
     said = b"".join(pieces)
     assert said.startswith(b"event: message_start\n")
     assert b"event: error\n" in said
@@ -241,10 +249,12 @@ async def test_a_stream_that_breaks_never_ends_cleanly(opened: Opening, steps: i
 
 async def test_a_stream_whose_first_message_is_broken_is_a_clean_502(opened: Opening):
     broken = Reply(chunks=[SPOILED], content_type="application/vnd.amazon.eventstream")
-    async with opened(lambda seen: broken, configured=amazon()) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            assert answer.status == 502
-            assert (await answer.json())["error"]["type"] == "api_error"
+    async with (
+        opened(lambda seen: broken, configured=amazon()) as setting,
+        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
+    ):
+        assert answer.status == 502
+        assert (await answer.json())["error"]["type"] == "api_error"
     assert setting.notebook.endings == [Ending.BROKEN_OFF]
 
 
@@ -253,11 +263,13 @@ async def test_a_silent_stream_gets_keep_alives_at_the_border_of_events(opened: 
     stall = Stall()
     half = whole.cut(2, whole.chunks[2][:9], stall, whole.chunks[2][9:], *whole.chunks[3:])
     patience = Patience(keep_alive=0.05)
-    async with opened(lambda seen: half, configured=amazon(), patience=patience) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            early = await answer.content.readuntil(b": keep-alive\n\n")
-            stall.release()
-            rest = await answer.read()
+    async with (
+        opened(lambda seen: half, configured=amazon(), patience=patience) as setting,
+        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
+    ):
+        early = await answer.content.readuntil(b": keep-alive\n\n")
+        stall.release()
+        rest = await answer.read()
     assert (early + rest).replace(b": keep-alive\n\n", b"") == ANSWER(stream=True).body
 
 
@@ -320,9 +332,11 @@ async def test_an_own_key_is_refused_and_goes_nowhere(opened: Opening, own: dict
 
 
 async def test_it_works_where_own_keys_are_off(opened: Opening):
-    async with opened(answering(), configured=amazon(), allow_byok=False) as setting:
-        async with setting.post("/aws/v1/messages", ASK) as answer:
-            assert answer.status == 200
+    async with (
+        opened(answering(), configured=amazon(), allow_byok=False) as setting,
+        setting.post("/aws/v1/messages", ASK) as answer,
+    ):
+        assert answer.status == 200
 
 
 async def test_a_body_that_is_no_object_is_refused_before_amazon(opened: Opening):

@@ -41,6 +41,19 @@ SESSIONS: Final = Language(_RECORDS)
 MODELS: Final = Language(("model",), bare="model")
 CLIENTS: Final = Language(("client",), bare="client")
 USERS: Final = Language(("status", "role", "login_type", "service_account", "name"), bare="search", any_case=True)
+CHANGES: Final = Language(
+    (
+        "action",
+        "resource_type",
+        "resource_id",
+        "resource_target",
+        "username",
+        "request_id",
+        "date_from",
+        "date_to",
+    ),
+    bare="resource_target",
+)
 
 
 @dataclass(frozen=True, slots=True)

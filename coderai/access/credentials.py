@@ -5,7 +5,7 @@ from typing import Final
 
 GOVERNANCE_TOKEN: Final = "X-Coder-AI-Governance-Token"  # noqa: S105 - the name of a header
 SESSION_TOKEN: Final = "Coder-Session-Token"  # noqa: S105 - the name of a header
-_COOKIE: Final = "coder_session_token"
+SESSION_COOKIE: Final = "coder_session_token"
 
 
 def mask(secret: str) -> str:
@@ -31,12 +31,17 @@ def data_plane_token(headers: Mapping[str, str]) -> tuple[str, bool]:
 def management_token(headers: Mapping[str, str], cookies: Mapping[str, str], query: Mapping[str, str]) -> str:
     """Return the token of a management request: the first place that holds one counts, valid or not; '' for none."""
     return (
-        cookies.get(_COOKIE, "").strip()
-        or query.get(_COOKIE, "").strip()
+        session_cookie(cookies)
+        or query.get(SESSION_COOKIE, "").strip()
         or headers.get(SESSION_TOKEN, "").strip()
         or bearer(headers)
         or query.get("access_token", "").strip()
     )
+
+
+def session_cookie(cookies: Mapping[str, str]) -> str:
+    """Return the token that a browser sends by itself, whoever's page made it ask; '' for none."""
+    return cookies.get(SESSION_COOKIE, "").strip()
 
 
 def bearer(headers: Mapping[str, str]) -> str:

@@ -43,7 +43,16 @@ class Right(Enum):
     KEEP_USERS = _right("manage users", EVERYTHING, OWNER, USER_ADMIN)
     GIVE_ROLES_OF_POWER = _right("make owners and auditors", EVERYTHING, OWNER)
     KEEP_PROVIDERS = _right("manage providers", ADMINISTER, OWNER)
+    READ_CHANGES = _right("read the audit log of changes", READ, OWNER, AUDITOR)
     READ_DEPLOYMENT = _right("read the deployment configuration", EVERYTHING, OWNER, AUDITOR)
+
+
+GIVEN_BY: Final = {
+    OWNER: Right.GIVE_ROLES_OF_POWER,
+    AUDITOR: Right.GIVE_ROLES_OF_POWER,
+    USER_ADMIN: Right.KEEP_USERS,
+}
+"""The right that is needed to give or take a role."""
 
 
 def may(caller: Caller, right: Right) -> bool:

@@ -1,27 +1,36 @@
 """The table of routes, and what is done around every handler."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
-from coderai.access.callers import Caller
-from coderai.access.credentials import management_token
-from coderai.api import gateway, health, records, tokens, users
+from coderai.access.credentials import management_token, session_cookie
+from coderai.api import audit, gateway, health, providers, records, signing_in, tokens, users
 from coderai.api.errors import fault, http_refusal, refusal
-from coderai.api.routes import Ask, Open, Route, Signed
+from coderai.api.origins import origin_of, refuse_other_sites
+from coderai.api.routes import Ask, Open, Route, Signed, Visit
 from coderai.api.services import Services
 from coderai.control.authority import TokenAuthority, local_owner
 from coderai.errors import CoderaiError, NotSignedIn
 
-__all__ = ["PREFIXES", "Identify", "Services", "add_routes"]
+__all__ = ["PREFIXES", "Services", "add_routes", "routes"]
 
 PREFIXES: Final = ("/api/v2/aibridge", "/api/v2/ai-gateway")
 """The records are found under both; what else lies below them is the data plane."""
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-Identify = Callable[[web.Request], Awaitable[Caller]]
-"""Says who asks. Raises NotSignedIn."""
+Visited = Callable[[Visit], Awaitable[web.Response]]
+Around = Callable[[Route], Visited]
+"""Puts what a listener checks before a route's handler."""
+
+
+def routes(*, private: bool = False) -> list[Route]:
+    """Return the whole table, in the order in which it is looked through."""
+    table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
+    table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
+    return [*table, *users.PRIVATE_ROUTES] if private else table
 
 
 def add_routes(
@@ -31,56 +40,85 @@ def add_routes(
 
     On a *private* socket everybody is the local owner; elsewhere the *authority* knows the tokens.
     """
-    identify = _by_socket(services) if private or authority is None else _by_token(authority)
-    table = [*health.ROUTES, *users.ROUTES, *tokens.ROUTES]
-    table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
-    if private:
-        table += users.PRIVATE_ROUTES
+    around = _at_home(services) if private or authority is None else _in_public(services, authority)
     by_path: dict[str, list[Route]] = {}
-    for route in table:
+    for route in routes(private=private):
         by_path.setdefault(route.path, []).append(route)
-    for path, routes in by_path.items():
+    for path, same_path in by_path.items():
         resource = app.router.add_resource(path)
-        for route in routes:
-            handler = _guarded(route.handler, services, identify)
+        for route in same_path:
+            handler = _guarded(around(route), services)
             resource.add_route(route.method, handler)
             if route.method == "GET":
                 resource.add_route("HEAD", handler)
-        resource.add_route("*", _other_methods(route.method for route in routes))
+        resource.add_route("*", _other_methods(route.method for route in same_path))
     app.middlewares.append(_unmatched)
 
 
-def _by_token(authority: TokenAuthority) -> Identify:
-    async def identify(request: web.Request) -> Caller:
-        token = management_token(request.headers, request.cookies, request.query)
-        if not token:
-            raise NotSignedIn("no token was sent; send one as Coder-Session-Token or as bearer token")
-        return await authority.sign_in(token)
+def _in_public(services: Services, authority: TokenAuthority) -> Around:
+    """Anybody may knock: who comes in has a token, does not come too often, and was not sent by another site."""
+    doors = services.doors
 
-    return identify
+    def around(route: Route) -> Visited:
+        name, handler = f"{route.method} {route.path}", route.handler
+
+        async def opened(visit: Visit) -> web.Response:
+            doors.count(visit.origin.ip, name)
+            refuse_other_sites(visit.request, services.access_url)
+            assert isinstance(handler, Open)
+            return await handler.call(visit)
+
+        async def signed(visit: Visit) -> web.Response:
+            request = visit.request
+            if session_cookie(request.cookies):
+                refuse_other_sites(request, services.access_url)
+            token = management_token(request.headers, request.cookies, request.query)
+            try:
+                if not token:
+                    raise NotSignedIn("no token was sent; send one as Coder-Session-Token or as bearer token")
+                caller = await authority.sign_in(token)
+            except NotSignedIn:
+                doors.count(visit.origin.ip, name)
+                raise
+            doors.count_of(caller, request, name)
+            assert isinstance(handler, Signed)
+            return await handler.call(Ask(request, services, replace(caller, origin=visit.origin)))
+
+        return opened if isinstance(handler, Open) else signed
+
+    return around
 
 
-def _by_socket(services: Services) -> Identify:
-    async def identify(_request: web.Request) -> Caller:
-        return await local_owner(services.store)
+def _at_home(services: Services) -> Around:
+    """Who can open the socket is the local owner."""
 
-    return identify
+    def around(route: Route) -> Visited:
+        handler = route.handler
 
-
-def _guarded(
-    handler: Open | Signed, services: Services, identify: Identify
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def guarded(request: web.Request) -> web.Response:
-        try:
+        async def answered(visit: Visit) -> web.Response:
             if isinstance(handler, Open):
-                return await handler.call(request, services)
-            return await handler.call(Ask(request, services, await identify(request)))
+                return await handler.call(visit)
+            caller = await local_owner(services.store)
+            return await handler.call(Ask(visit.request, services, replace(caller, origin=visit.origin)))
+
+        return answered
+
+    return around
+
+
+def _guarded(visited: Visited, services: Services) -> Handler:
+    async def guarded(request: web.Request) -> web.Response:
+        origin = origin_of(request, services.doors.proxies)
+        try:
+            response = await visited(Visit(request, services, origin))
         except CoderaiError as error:
-            return refusal(error)
+            response = refusal(error)
         except web.HTTPException as error:
-            return http_refusal(error)
+            response = http_refusal(error)
         except Exception:  # noqa: BLE001 - the top of a request: logged with its traceback, told as a 500
-            return fault(request)
+            response = fault(request, origin.request_id)
+        response.headers["X-Request-Id"] = origin.request_id
+        return response
 
     return guarded
 

@@ -43,6 +43,34 @@ class CreateFirstUser(Body):
     name: Text | None = None
 
 
+class Login(Body):
+    """POST /users/login. A username serves as well as an e-mail."""
+
+    email: Text
+    password: Text
+
+
+class EditProfile(Body):
+    """PUT /users/{user}/profile. What is missing stays."""
+
+    username: Text | None = None
+    name: Text | None = None
+    email: Text | None = None
+
+
+class SetPassword(Body):
+    """PUT /users/{user}/password. The old one is needed for oneself."""
+
+    password: Text
+    old_password: Text | None = None
+
+
+class SetRoles(Body):
+    """PUT /users/{user}/roles: all of them, not those to add."""
+
+    roles: Annotated[list[Text], Field(max_length=16)]
+
+
 class CreateToken(Body):
     """POST /users/{user}/keys/tokens."""
 

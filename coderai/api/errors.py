@@ -9,6 +9,7 @@ from multidict import CIMultiDict
 
 from coderai.api.answers import answer
 from coderai.errors import (
+    Busy,
     CoderaiError,
     Conflict,
     Forbidden,
@@ -43,6 +44,8 @@ _HTTP: Final = {
 def refusal(error: CoderaiError) -> web.Response:
     """Return the answer for an error of ours."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    if isinstance(error, Busy):
+        status = error.status
     return answer(_body(error), status, _headers(error))
 
 
@@ -52,11 +55,12 @@ def http_refusal(error: web.HTTPException) -> web.Response:
     return answer({"message": _HTTP.get(error.status, error.reason)}, error.status, headers)
 
 
-def fault(request: web.Request) -> web.Response:
+def fault(request: web.Request, request_id: str) -> web.Response:
     """Log the exception being handled, and return an answer that does not tell what it was."""
-    log.error("request failed", exception=sys.exception(), method=request.method, path=request.path)
+    fields = {"method": request.method, "path": request.path, "request_id": request_id}
+    log.error("request failed", exception=sys.exception(), **fields)
     text = "The server made a mistake; its log says which one."
-    return answer({"message": text}, 500)
+    return answer({"message": text, "detail": f"request {request_id}"}, 500)
 
 
 def _body(error: CoderaiError) -> dict[str, Any]:
@@ -71,6 +75,8 @@ def _body(error: CoderaiError) -> dict[str, Any]:
             body = {"message": "You are not allowed to do this.", "detail": str(error)}
         case NotFound():
             body = {"message": _NOT_FOUND}  # the same for what is not there and for what may not be seen
+        case Busy():
+            body = {"message": "Too many requests; try again later.", "detail": str(error)}
         case StoreUnavailable():
             body = {"message": "The database is not available; try again.", "detail": str(error)}
         case _:
@@ -81,6 +87,8 @@ def _body(error: CoderaiError) -> dict[str, Any]:
 
 
 def _headers(error: CoderaiError) -> Mapping[str, str]:
+    if isinstance(error, Busy):
+        return {"Retry-After": str(error.retry_after)}
     code = {NotSignedIn: "invalid_token", Forbidden: "insufficient_scope"}.get(type(error))
     if code is None:
         return CIMultiDict()

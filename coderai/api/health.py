@@ -6,35 +6,34 @@ from aiohttp import web
 
 from coderai import __version__
 from coderai.api.answers import answer, plain
-from coderai.api.routes import Open, Route
-from coderai.api.services import Services
+from coderai.api.routes import Open, Route, Visit
 
 
-async def _healthz(_request: web.Request, _services: Services) -> web.Response:
+async def _healthz(_visit: Visit) -> web.Response:
     return plain("OK")
 
 
-async def _readyz(_request: web.Request, services: Services) -> web.Response:
-    await services.store.ping()  # StoreUnavailable is a 503; the providers were built before anybody could ask
+async def _readyz(visit: Visit) -> web.Response:
+    await visit.services.store.ping()  # StoreUnavailable is a 503; the providers were built before anybody could ask
     return plain("OK")
 
 
-async def _greeting(_request: web.Request, _services: Services) -> web.Response:
+async def _greeting(_visit: Visit) -> web.Response:
     return answer({"message": "👋"})
 
 
-async def _buildinfo(request: web.Request, services: Services) -> web.Response:
+async def _buildinfo(visit: Visit) -> web.Response:
     return answer(
         {
             "external_url": "",
             "version": __version__,
-            "dashboard_url": services.access_url or str(request.url.origin()),
+            "dashboard_url": visit.services.access_url or str(visit.request.url.origin()),
             "telemetry": False,
             "workspace_proxy": False,
             "agent_api_version": "",
             "provisioner_api_version": "",
             "upgrade_message": "",
-            "deployment_id": services.store.deployment_id,
+            "deployment_id": visit.services.store.deployment_id,
         }
     )
 

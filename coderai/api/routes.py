@@ -5,8 +5,17 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from coderai.access.callers import Caller
+from coderai.access.callers import Caller, Origin
 from coderai.api.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request of anybody."""
+
+    request: web.Request
+    services: Services
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Ask:
 class Open:
     """A handler that answers anybody."""
 
-    call: Callable[[web.Request, Services], Awaitable[web.Response]]
+    call: Callable[[Visit], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,31 @@
 """What the handlers need of the rest of the program."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
+from coderai.access.addresses import trusted_proxies
+from coderai.access.rates import Rate
+from coderai.api.doors import CookieRules, Doors
+from coderai.control.accounts import AccountControl
+from coderai.control.audit import AuditControl
+from coderai.control.configured import CONFIG
 from coderai.control.lookup import Lookup
+from coderai.control.passwords import Passwords
+from coderai.control.providers import Kept, ProviderControl
+from coderai.control.served import instance_of
+from coderai.control.signing_in import Sessions, SignInControl
 from coderai.control.tokens import Lifetimes, TokenControl
 from coderai.control.users import UserControl
-from coderai.providers.registry import Registry
+from coderai.control.vault import Vault
+from coderai.gateway.pool import pooling
+from coderai.gateway.probe import Probed, probe
+from coderai.gateway.upstream import Upstream
+from coderai.providers.registry import Instance, Registry, State
 from coderai.settings import Settings
+from coderai.settings.forms import split_address
 from coderai.store.engine import Store
 
 
@@ -17,6 +36,24 @@ class Gateway:
     registry: Registry = field(default_factory=Registry)
     enabled: bool = False
     allow_byok: bool = False
+    upstream: Upstream | None = None
+    """None without a data plane; probes then connect on their own."""
+
+    def instance(self, kept: Kept) -> Instance:
+        """Return what is made of a provider, with its state; of those of the configuration only a server knows more."""
+        provider = kept.provider
+        if provider.source != CONFIG:
+            return instance_of(kept, allow_byok=self.allow_byok)
+        running = self.registry.find(provider.name)
+        state: State = "enabled" if provider.enabled else "disabled"
+        return running or Instance(provider.name, provider.type, provider.base_url, None, state=state)
+
+    async def probe(self, instance: Instance) -> Probed:
+        """See ``gateway.probe``."""
+        if self.upstream is not None:
+            return await probe(self.upstream, instance)
+        async with pooling() as pool:
+            return await probe(Upstream(pool), instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +65,74 @@ class Services:
     lookup: Lookup
     users: UserControl
     tokens: TokenControl
+    accounts: AccountControl
+    sign_in: SignInControl
+    audit: AuditControl
+    providers: ProviderControl
     access_url: str = ""
     """Empty: where the request came to."""
+    doors: Doors = field(default_factory=Doors)
+    cookies: CookieRules = field(default_factory=CookieRules)
     gateway: Gateway = field(default_factory=Gateway)
 
     @classmethod
     def over(
-        cls, store: Store, *, settings: Settings, lifetimes: Lifetimes, registry: Registry | None = None
+        cls,
+        store: Store,
+        *,
+        settings: Settings,
+        lifetimes: Lifetimes,
+        vault: Vault | None = None,
+        gateway: Gateway | None = None,
     ) -> "Services":
-        """Return the services on an open store; without a *registry* there is no data plane beside them."""
-        users = UserControl(store)
+        """Return the services on an open store; without a *gateway* there is no data plane beside them.
+
+        Raises BadSettings.
+        """
+        passwords = Passwords()
+        users = UserControl(store, passwords=passwords)
         return cls(
             store,
             Lookup(store, members_read_own=settings.aibridge_members_can_read_own_sessions),
             users,
             TokenControl(store, users, lifetimes),
+            AccountControl(store, users, passwords),
+            SignInControl(store, passwords, _sessions(settings)),
+            AuditControl(store),
+            ProviderControl(store, vault or Vault(None, Path()), _own_hosts(settings)),
             settings.access_url,
-            Gateway()
-            if registry is None
-            else Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok),
+            Doors(
+                trusted_proxies(settings.proxy_trusted_origins, settings.proxy_trusted_headers),
+                Rate(settings.api_rate_limit),
+            ),
+            _cookies(settings),
+            gateway or Gateway(allow_byok=settings.aibridge_allow_byok),
         )
+
+
+def _sessions(settings: Settings) -> Sessions:
+    return Sessions(
+        duration=settings.session_duration,
+        refreshed=not settings.disable_session_expiry_refresh,
+        passwords=not settings.disable_password_auth,
+    )
+
+
+def _cookies(settings: Settings) -> CookieRules:
+    secure = settings.secure_auth_cookie or settings.access_url.startswith("https:")
+    return CookieRules(secure=secure, same_site=settings.samesite_auth_cookie)
+
+
+def _own_hosts(settings: Settings) -> Iterable[tuple[str, int]]:
+    """Where this gateway is reached: a provider there would be the gateway itself, again and again."""
+    if settings.access_url:
+        parts = urlsplit(settings.access_url)
+        yield parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = split_address(settings.http_address)
+    yield host or "", port
+    if (host or "") in _THIS_MACHINE:
+        for name in ("127.0.0.1", "localhost", "::1"):
+            yield name, port
+
+
+_THIS_MACHINE: Final = ("", "0.0.0.0", "::", "127.0.0.1", "localhost", "::1")  # noqa: S104 - compared, not bound

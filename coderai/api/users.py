@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from coderai.access.roles import ROLES
-from coderai.api.answers import answer, moment
-from coderai.api.bodies import CreateFirstUser, CreateUser, read
+from coderai.access.roles import GIVEN_BY, ROLES, Right, may, require
+from coderai.api.answers import answer, moment, no_content
+from coderai.api.bodies import CreateFirstUser, CreateUser, EditProfile, SetPassword, SetRoles, read
 from coderai.api.parameters import clean, part, whole
-from coderai.api.routes import Ask, Open, Route, Signed
-from coderai.api.services import Services
+from coderai.api.routes import Ask, Open, Route, Signed, Visit
+from coderai.control.accounts import Profile
 from coderai.control.users import NewUser
 from coderai.errors import Invalid, NotFound
 from coderai.query import USERS, read_values
@@ -77,16 +77,64 @@ async def _get(ask: Ask) -> web.Response:
     return answer(user_shape(await ask.services.users.find(ask.caller, part(ask.request, "user"))))
 
 
-async def _first(_request: web.Request, services: Services) -> web.Response:
-    if not await services.users.any():
+async def _delete(ask: Ask) -> web.Response:
+    await ask.services.accounts.delete(ask.caller, part(ask.request, "user"))
+    return answer({"message": "The user is deleted."})
+
+
+async def _edit(ask: Ask) -> web.Response:
+    body = await read(ask.request, EditProfile)
+    wanted = Profile(body.username, body.name, body.email)
+    return answer(user_shape(await ask.services.accounts.edit(ask.caller, part(ask.request, "user"), wanted)))
+
+
+async def _set_password(ask: Ask) -> web.Response:
+    body = await read(ask.request, SetPassword)
+    user = part(ask.request, "user")
+    await ask.services.accounts.set_password(ask.caller, user, body.password, body.old_password)
+    return no_content()
+
+
+async def _activate(ask: Ask) -> web.Response:
+    return answer(user_shape(await ask.services.accounts.set_status(ask.caller, part(ask.request, "user"), "active")))
+
+
+async def _suspend(ask: Ask) -> web.Response:
+    user = part(ask.request, "user")
+    return answer(user_shape(await ask.services.accounts.set_status(ask.caller, user, "suspended")))
+
+
+async def _roles(ask: Ask) -> web.Response:
+    user = await ask.services.users.find(ask.caller, part(ask.request, "user"))
+    return answer({"roles": list(user.roles), "organization_roles": {}})
+
+
+async def _set_roles(ask: Ask) -> web.Response:
+    body = await read(ask.request, SetRoles)
+    user = await ask.services.accounts.set_roles(ask.caller, part(ask.request, "user"), body.roles)
+    return answer(user_shape(user))
+
+
+async def _all_roles(ask: Ask) -> web.Response:
+    require(ask.caller, Right.READ_SELF)
+    given = {role: may(ask.caller, right) for role, right in GIVEN_BY.items()}
+    shown = [
+        {"name": role, "display_name": display, "built_in": True, "assignable": given[role]}
+        for role, display in ROLES.items()
+    ]
+    return answer(shown)
+
+
+async def _first(visit: Visit) -> web.Response:
+    if not await visit.services.users.any():
         raise NotFound("user", "first")
     return answer({"message": "There is a user."})
 
 
-async def _create_first(request: web.Request, services: Services) -> web.Response:
-    body = await read(request, CreateFirstUser)
+async def _create_first(visit: Visit) -> web.Response:
+    body = await read(visit.request, CreateFirstUser)
     wanted = NewUser(body.username, email=body.email, name=body.name or "", password=body.password)
-    user = await services.users.create_first(wanted)
+    user = await visit.services.users.create_first(wanted, visit.origin)
     return answer({"user_id": user.id, "organization_id": ORGANIZATION}, 201)
 
 
@@ -104,7 +152,15 @@ ROUTES: Final = (
     Route("GET", "/api/v2/users", Signed(_list)),
     Route("POST", "/api/v2/users", Signed(_create)),
     Route("GET", "/api/v2/users/first", Open(_first)),
+    Route("GET", "/api/v2/users/roles", Signed(_all_roles)),
     Route("GET", "/api/v2/users/{user}", Signed(_get)),
+    Route("DELETE", "/api/v2/users/{user}", Signed(_delete)),
+    Route("PUT", "/api/v2/users/{user}/profile", Signed(_edit)),
+    Route("PUT", "/api/v2/users/{user}/password", Signed(_set_password)),
+    Route("PUT", "/api/v2/users/{user}/status/activate", Signed(_activate)),
+    Route("PUT", "/api/v2/users/{user}/status/suspend", Signed(_suspend)),
+    Route("GET", "/api/v2/users/{user}/roles", Signed(_roles)),
+    Route("PUT", "/api/v2/users/{user}/roles", Signed(_set_roles)),
 )
 PRIVATE_ROUTES: Final = (Route("POST", "/api/v2/users/first", Open(_create_first)),)
 """Over the network anybody could be the first."""

@@ -3,27 +3,31 @@
 import hmac
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from coderai.access.callers import Caller
 from coderai.access.roles import OWNER, Right, in_scope
 from coderai.access.tokens import TokenText, digest, parse
 from coderai.control.clock import Clock, now
 from coderai.control.users import as_uuid
-from coderai.errors import Forbidden, NotFound, NotSignedIn
+from coderai.errors import Forbidden, NotFound, NotSignedIn, StoreUnavailable
+from coderai.observe import logs
 from coderai.store import tokens, users
 from coderai.store.engine import Store
 from coderai.store.tokens import Owned, Tokens
 from coderai.store.users import Users
 from coderai.store.watching import EVERYTHING
 
+log = logs.get("tokens")
+
 # One entry is about 1 KB: enough for a large company, and no flood of tokens can grow it further.
 _REMEMBERED: Final = 10_000
 # Apart, so that a flood of names that nobody has drives no user out.
 _STRANGERS: Final = 1_000
 
+_HOUR: Final = timedelta(hours=1)
 _UNKNOWN: Final = "this token is not known"
 
 
@@ -32,6 +36,22 @@ class _Known:
     hashed: bytes
     expires_at: datetime
     caller: Caller
+    lasts: timedelta | None
+    """For a session: how long it goes on after a use."""
+
+    def due(self, moment: datetime) -> bool:
+        """Whether a session in use is to be prolonged: about hourly, or ten times in a shorter life."""
+        if self.lasts is None:
+            return False
+        return self.expires_at - moment <= self.lasts - min(_HOUR, self.lasts / 10)
+
+
+class Noted(Protocol):
+    """Where uses of tokens are gathered."""
+
+    def note(self, token_id: str, user_id: str) -> None:
+        """The token was used just now. No I/O."""
+        ...
 
 
 class TokenAuthority:
@@ -41,15 +61,27 @@ class TokenAuthority:
     change of a token or user in any process.
     """
 
-    def __init__(self, store: Store, clock: Clock = now, remembered: int = _REMEMBERED) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock = now,
+        remembered: int = _REMEMBERED,
+        *,
+        uses: Noted | None = None,
+        refreshing: bool = True,
+    ) -> None:
         self._store = store
         self._now = clock
         self._remembered = remembered
+        self._uses = uses
+        self._refreshing = refreshing
+        """Sessions in use go on."""
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._people: OrderedDict[str, str] = OrderedDict()
         """Ids of users by the names that were asked for."""
         self._strangers: OrderedDict[str, str] = OrderedDict()
         """Names that nobody has, and themselves."""
+        self._prolonging: set[str] = set()
         self._following = False
         self._generation = 0
         """Counts how often all was forgotten: a look-up that began before must not be kept."""
@@ -64,12 +96,17 @@ class TokenAuthority:
     async def sign_in(self, token: str) -> Caller:
         """Return who owns *token*, whatever it may be used for. Raises NotSignedIn with the reason."""
         text = parse(token)
+        moment = self._now()
         known = self._known.get(text.id)
-        if known is None:
-            known = await self._look_up(text)
+        if known is None or (known.lasts is not None and known.expires_at <= moment):
+            known = await self._look_up(text)  # of a session another process may have heard, and prolonged it
         else:
             self._known.move_to_end(text.id)
             self._check(text, known.hashed, known.expires_at)
+        if known.due(moment):
+            await self._prolong(text.id, known, moment)
+        if self._uses is not None:
+            self._uses.note(text.id, known.caller.user_id)
         return known.caller
 
     async def person(self, named: str) -> str:
@@ -120,12 +157,35 @@ class TokenAuthority:
             raise NotSignedIn(_UNKNOWN) from None
         self._check(text, owned.token.hashed_secret, owned.token.expires_at)
         await self._admit(owned)
-        known = _Known(owned.token.hashed_secret, owned.token.expires_at, _caller(owned))
+        known = _Known(owned.token.hashed_secret, owned.token.expires_at, _caller(owned), self._lasts(owned))
         if self._following and generation == self._generation:
             self._known[text.id] = known
             if len(self._known) > self._remembered:
                 self._known.popitem(last=False)
         return known
+
+    def _lasts(self, owned: Owned) -> timedelta | None:
+        """API tokens end on their day; only sessions are prolonged."""
+        if not self._refreshing or owned.token.login_type != tokens.SESSION:
+            return None
+        return timedelta(seconds=owned.token.lifetime_seconds)
+
+    async def _prolong(self, token_id: str, known: _Known, moment: datetime) -> None:
+        """The caller is signed in all the same when the store cannot take it now."""
+        if token_id in self._prolonging or known.lasts is None:
+            return
+        self._prolonging.add(token_id)
+        expires_at = moment + known.lasts
+        try:
+            async with self._store.transaction() as db:  # no topic: who remembers the old end looks again
+                prolonged = await Tokens(db).refresh(token_id, expires_at, moment)
+        except StoreUnavailable as error:
+            log.warning("a session could not be prolonged", token=token_id, reason=str(error))
+            return
+        finally:
+            self._prolonging.discard(token_id)
+        if prolonged and self._known.get(token_id) is known:
+            self._known[token_id] = replace(known, expires_at=expires_at)
 
     def _check(self, text: TokenText, hashed: bytes, expires_at: datetime) -> None:
         if not hmac.compare_digest(hashed, digest(text.secret)):

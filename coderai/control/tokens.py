@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from coderai.access import tokens as formats
 from coderai.access.callers import Caller
 from coderai.access.roles import OWNER, Right, may, require
 from coderai.access.tokens import TokenText
+from coderai.control.audit import Action, Difference, created, note
 from coderai.control.clock import Clock, now
 from coderai.control.users import UserControl
 from coderai.errors import Forbidden, Invalid, NotFound
 from coderai.store.engine import Store
-from coderai.store.tokens import TOPIC, Token, Tokens
+from coderai.store.tokens import SESSION, TOPIC, Token, Tokens
 from coderai.store.users import User
 
 _NAME_LENGTH: Final = 64
+_NOTED: Final = ("username", "token_name", "scopes", "expires_at", "delegate")
 _ADJECTIVES: Final = ("amber", "brave", "calm", "eager", "fair", "gentle", "keen", "light", "noble", "quick", "vivid")
 _NOUNS: Final = ("badger", "birch", "comet", "falcon", "fern", "harbor", "heron", "lark", "maple", "otter", "raven")
 
@@ -62,6 +66,9 @@ class TokenControl:
             raise Forbidden(f"{owner.username} is a system user and gets no tokens")
         if wanted.delegate:
             require(caller, Right.GIVE_DELEGATION)
+            if not owner.is_service_account:
+                rule = f"only a service account may act for others, and {owner.username} is a person"
+                raise Invalid("this token cannot be created", [("delegate", rule)])
         scopes = formats.scopes(wanted.scopes)
         name = _checked_name(wanted.name) or _some_name()
         lifetime = self._lifetime(owner, wanted.lifetime)
@@ -82,6 +89,7 @@ class TokenControl:
         )
         async with self._store.transaction([TOPIC]) as db:
             await Tokens(db).insert(token)
+            await self._note(db, caller, "create", token, created(**{name: getattr(token, name) for name in _NOTED}))
         return text
 
     async def list(self, caller: Caller, user: str, *, everybody: bool, expired: bool) -> Sequence[Token]:
@@ -108,7 +116,10 @@ class TokenControl:
         owner = await self._owner(caller, user)
         async with self._store.transaction([TOPIC]) as db:
             token = await Tokens(db).get(owner.id, token_id)
-            await Tokens(db).expire(token.id, self._now())
+            moment = self._now()
+            await Tokens(db).expire(token.id, moment)
+            ended = {"expires_at": (token.expires_at, min(token.expires_at, moment))}
+            await self._note(db, caller, "write", token, ended)
 
     async def remove(self, caller: Caller, user: str, token_id: str) -> None:
         """Raises NotFound."""
@@ -116,10 +127,16 @@ class TokenControl:
         async with self._store.transaction([TOPIC]) as db:
             token = await Tokens(db).get(owner.id, token_id)
             await Tokens(db).delete(token.id)
+            gone = {name: (getattr(token, name), None) for name in _NOTED}
+            await self._note(db, caller, "delete", token, gone)
 
     async def longest(self, caller: Caller, user: str) -> timedelta:
         """Return how long a token of that user may live at most."""
         return self._lifetimes.longest(await self._owner(caller, user))
+
+    async def _note(self, db: AsyncConnection, caller: Caller, action: Action, token: Token, diff: Difference) -> None:
+        kind = f"session {token.id}" if token.login_type == SESSION else token.token_name
+        await note(db, caller, action, "api_key", token.id, f"{kind} of {token.username}", diff, clock=self._now)
 
     async def _owner(self, caller: Caller, user: str) -> User:
         require(caller, Right.KEEP_OWN_TOKENS)

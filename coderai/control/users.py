@@ -1,17 +1,19 @@
 """Accounts: who may see and make them."""
 
-import asyncio
-import os
 import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from coderai.access.callers import Caller
-from coderai.access.passwords import MINIMUM_LENGTH, SALT_LENGTH, hash_password
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coderai.access.callers import NOWHERE, Caller, Origin
+from coderai.access.passwords import MINIMUM_LENGTH
 from coderai.access.roles import AUDITOR, OWNER, ROLES, Right, may, require
+from coderai.control.audit import created, note
 from coderai.control.clock import Clock, now
+from coderai.control.passwords import Passwords
 from coderai.errors import Conflict, Invalid, NotFound
 from coderai.ids import new_id
 from coderai.store.engine import Store
@@ -45,9 +47,10 @@ class NewUser:
 class UserControl:
     """Everything that is done to accounts."""
 
-    def __init__(self, store: Store, clock: Clock = now) -> None:
+    def __init__(self, store: Store, clock: Clock = now, passwords: Passwords | None = None) -> None:
         self._store = store
         self._now = clock
+        self._passwords = passwords or Passwords()
 
     async def find(self, caller: Caller, name: str) -> User:
         """Return the user with that id or username, or the caller for ``me``.
@@ -89,9 +92,10 @@ class UserControl:
         user = await self._made(wanted)
         async with self._store.transaction([TOPIC]) as db:
             await Users(db).insert(user)
+            await self._note(db, caller, user)
         return user
 
-    async def create_first(self, wanted: NewUser) -> User:
+    async def create_first(self, wanted: NewUser, origin: Origin = NOWHERE) -> User:
         """Make the owner of a system without users. Raises Invalid, and Conflict when there is one."""
         check(wanted)
         user = await self._made(replace(wanted, roles=(OWNER,)))
@@ -99,6 +103,7 @@ class UserControl:
             if await Users(db).any():
                 raise Conflict("there is a user already")
             await Users(db).insert(user)
+            await self._note(db, Caller("", "local", frozenset({OWNER}), origin=origin), user)
         return user
 
     async def any(self) -> bool:
@@ -106,11 +111,16 @@ class UserControl:
         async with self._store.reading() as db:
             return await Users(db).any()
 
+    async def _note(self, db: AsyncConnection, caller: Caller, user: User) -> None:
+        fields = {name: getattr(user, name) for name in ("username", "email", "name", "status", "roles", "login_type")}
+        diff = created(**fields, is_service_account=user.is_service_account or None)
+        await note(db, caller, "create", "user", user.id, user.username, diff, clock=self._now)
+
     async def _made(self, wanted: NewUser) -> User:
         moment = self._now()
         hashed = None
         if wanted.password is not None:
-            hashed = await asyncio.to_thread(hash_password, wanted.password, os.urandom(SALT_LENGTH))
+            hashed = await self._passwords.hash(wanted.password)
         return User(
             id=new_id(),
             username=wanted.username,
@@ -140,16 +150,33 @@ def check(wanted: NewUser) -> None:
         *_wrong_name(wanted),
         *(_wrong_service_account(wanted) if wanted.service_account else _wrong_person(wanted)),
     ]
-    unknown = [role for role in wanted.roles if role not in ROLES]
-    if unknown:
-        wrong.append(("roles", f"unknown role {', '.join(map(repr, unknown))}; there are {', '.join(ROLES)}"))
+    wrong += unknown_roles(wanted.roles)
     if wanted.status not in _STATUSES:
         wrong.append(("user_status", f"must be one of {', '.join(_STATUSES)}"))
     if wrong:
         raise Invalid("this user cannot be created", wrong)
 
 
-def _wrong_name(wanted: NewUser) -> Sequence[tuple[str, str]]:
+def check_profile(user: User) -> None:
+    """Raises Invalid with everything that is wrong with the name and the e-mail of a changed user."""
+    wrong = [*_wrong_name(user)]
+    if user.is_service_account:
+        wrong += [("email", "must be empty for a service account")] if user.email else []
+    else:
+        wrong += _wrong_email(user.email)
+    if wrong:
+        raise Invalid("this user cannot be changed so", wrong)
+
+
+def unknown_roles(roles: Sequence[str]) -> Sequence[tuple[str, str]]:
+    """Return what is wrong with *roles*, by field."""
+    unknown = [role for role in roles if role not in ROLES]
+    if not unknown:
+        return []
+    return [("roles", f"unknown role {', '.join(map(repr, unknown))}; there are {', '.join(ROLES)}")]
+
+
+def _wrong_name(wanted: NewUser | User) -> Sequence[tuple[str, str]]:
     if not wanted.name.isprintable() or len(wanted.name) > _NAME_LENGTH:
         return [("name", f"must be at most {_NAME_LENGTH} printable characters")]
     if not _USERNAME.fullmatch(wanted.username) or len(wanted.username) > _USERNAME_LENGTH:
@@ -161,11 +188,7 @@ def _wrong_name(wanted: NewUser) -> Sequence[tuple[str, str]]:
 
 
 def _wrong_person(wanted: NewUser) -> Sequence[tuple[str, str]]:
-    wrong = []
-    if not wanted.email:
-        wrong.append(("email", "is required, unless this is a service account"))
-    elif not _EMAIL.fullmatch(wanted.email) or not wanted.email.isprintable() or len(wanted.email) > _EMAIL_LENGTH:
-        wrong.append(("email", 'must look like "alice@example.com"'))
+    wrong = [*_wrong_email(wanted.email)]
     if wanted.login_type not in _LOGIN_TYPES:
         wrong.append(("login_type", f"must be one of {', '.join(_LOGIN_TYPES)}"))
     elif wanted.login_type == "none" and wanted.password is not None:
@@ -173,6 +196,14 @@ def _wrong_person(wanted: NewUser) -> Sequence[tuple[str, str]]:
     elif wanted.password is not None and len(wanted.password) < MINIMUM_LENGTH:
         wrong.append(("password", f"must have at least {MINIMUM_LENGTH} characters"))
     return wrong
+
+
+def _wrong_email(email: str) -> Sequence[tuple[str, str]]:
+    if not email:
+        return [("email", "is required, unless this is a service account")]
+    if not _EMAIL.fullmatch(email) or not email.isprintable() or len(email) > _EMAIL_LENGTH:
+        return [("email", 'must look like "alice@example.com"')]
+    return []
 
 
 def _wrong_service_account(wanted: NewUser) -> Sequence[tuple[str, str]]:

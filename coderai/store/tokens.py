@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,11 @@ from coderai.store.rows import AnyRow, AnySelect
 from coderai.store.schema import api_keys, users
 
 TOPIC = "tokens"
-"""Bumped by every change of a token."""
+"""Bumped by every change of a token but its use."""
+
+TOKEN = "token"  # noqa: S105 - the name of a kind
+SESSION = "password"
+"""Values of ``login_type``: a token has a name and ends on its day; a session goes on while it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,13 @@ class Token:
     updated_at: datetime
     lifetime_seconds: int
     token_name: str = ""
-    login_type: str = "token"
+    login_type: str = TOKEN
     scopes: tuple[str, ...] = ("coder:all",)
     last_used: datetime | None = None
     delegate: bool = False
     """May name the person it acts for."""
+    ip_address: str = ""
+    """Where a session began."""
     username: str = ""
     """Only read, never written."""
 
@@ -77,12 +83,12 @@ class Tokens:
 
     async def named(self, user_id: str, name: str) -> Token:
         """Raises NotFound."""
-        same = and_(api_keys.c.user_id == user_id, api_keys.c.token_name == name, api_keys.c.login_type == "token")
+        same = and_(api_keys.c.user_id == user_id, api_keys.c.token_name == name, api_keys.c.login_type == TOKEN)
         return await self._only(_with_owner().where(same), name)
 
     async def list(self, user_id: str | None, *, expiring_after: datetime | None = None) -> Sequence[Token]:
         """Return the named tokens of one user, or of all living ones, oldest first."""
-        query = _with_owner().where(api_keys.c.login_type == "token", users.c.deleted.is_(False))
+        query = _with_owner().where(api_keys.c.login_type == TOKEN, users.c.deleted.is_(False))
         if user_id is not None:
             query = query.where(api_keys.c.user_id == user_id)
         if expiring_after is not None:
@@ -94,6 +100,28 @@ class Tokens:
         """Stop it from working and keep the row; one that has expired keeps its time."""
         still_good = and_(api_keys.c.id == token_id, api_keys.c.expires_at > now)
         await self._db.execute(update(api_keys).where(still_good).values(expires_at=now, updated_at=now))
+
+    async def refresh(self, token_id: str, expires_at: datetime, now: datetime) -> bool:
+        """Let a session go on until *expires_at*; return False when it has been ended, or ends later anyway."""
+        going_on = and_(api_keys.c.id == token_id, api_keys.c.expires_at > now, api_keys.c.expires_at < expires_at)
+        result = await self._db.execute(
+            update(api_keys).where(going_on).values(expires_at=expires_at, last_used=now, updated_at=now)
+        )
+        return bool(result.rowcount)
+
+    async def used(self, token_id: str, now: datetime) -> None:
+        """Keep when it was used last; nothing happens when it is gone, or was used later."""
+        later = or_(api_keys.c.last_used.is_(None), api_keys.c.last_used < now)
+        await self._db.execute(update(api_keys).where(api_keys.c.id == token_id, later).values(last_used=now))
+
+    async def end_sessions(self, user_id: str, *, but: str = "") -> None:
+        """Delete the sessions of a user, but one."""
+        sessions = and_(api_keys.c.user_id == user_id, api_keys.c.login_type == SESSION, api_keys.c.id != but)
+        await self._db.execute(delete(api_keys).where(sessions))
+
+    async def delete_all(self, user_id: str) -> None:
+        """Delete tokens and sessions of a user."""
+        await self._db.execute(delete(api_keys).where(api_keys.c.user_id == user_id))
 
     async def delete(self, token_id: str) -> None:
         """Nothing happens when it is gone already."""

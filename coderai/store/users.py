@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.errors import Conflict, NotFound
 from coderai.store.patterns import containing
-from coderai.store.rows import AnyRow
+from coderai.store.rows import AnyRow, AnySelect
 from coderai.store.schema import users
 
 TOPIC = "users"
@@ -73,27 +73,48 @@ class Users:
 
     async def insert(self, user: User) -> None:
         """Raises Conflict, naming the field, when username or e-mail belong to somebody."""
-        taken = [
-            ("username", func.lower(users.c.username) == user.username.lower()),
-            ("email", and_(users.c.email != "", func.lower(users.c.email) == user.email.lower())),
-        ]
-        for name, condition in taken:
-            if (await self._db.execute(select(users.c.id).where(condition, users.c.deleted.is_(False)))).first():
-                raise _taken(name, user)
+        await self._check_taken(user)
         try:
             await self._db.execute(insert(users).values(_columns(user)))
         except IntegrityError as error:  # somebody was faster
             raise _taken("username", user) from error
 
-    async def get(self, user_id: str) -> User:
-        """Deleted ones included. Raises NotFound."""
-        return await self._only(users.c.id == user_id, user_id)
+    async def update(self, user: User) -> None:
+        """Write the whole row. Raises Conflict as ``insert`` does."""
+        if not user.deleted:
+            await self._check_taken(user)
+        try:
+            await self._db.execute(update(users).where(users.c.id == user.id).values(_columns(user)))
+        except IntegrityError as error:
+            raise _taken("username", user) from error
+
+    async def _check_taken(self, user: User) -> None:
+        taken = [
+            ("username", func.lower(users.c.username) == user.username.lower()),
+            ("email", and_(users.c.email != "", func.lower(users.c.email) == user.email.lower())),
+        ]
+        others = (users.c.deleted.is_(False), users.c.id != user.id)
+        for name, condition in taken:
+            if (await self._db.execute(select(users.c.id).where(condition, *others))).first():
+                raise _taken(name, user)
+
+    async def get(self, user_id: str, *, lock: bool = False) -> User:
+        """Deleted ones included. With *lock* nobody else changes the row before this transaction ends.
+
+        Raises NotFound.
+        """
+        return await self._only(users.c.id == user_id, user_id, lock=lock)
 
     async def named(self, username: str) -> User:
         """Upper and lower case are the same. Raises NotFound."""
         return await self._only(
             and_(func.lower(users.c.username) == username.lower(), users.c.deleted.is_(False)), username
         )
+
+    async def with_email(self, email: str) -> User:
+        """Upper and lower case are the same. Raises NotFound."""
+        same = and_(users.c.email != "", func.lower(users.c.email) == email.lower(), users.c.deleted.is_(False))
+        return await self._only(same, email)
 
     async def any(self) -> bool:
         """Return whether there is or ever was a user."""
@@ -103,10 +124,14 @@ class Users:
 
     async def first_owner(self) -> User | None:
         """Return the oldest owner that may act."""
-        owners = _conditions(UserFilter(role="owner", statuses=("active", "dormant")))
-        rows = await self._db.execute(select(users).where(*owners).order_by(users.c.created_at, users.c.id).limit(1))
+        rows = await self._db.execute(_owners().limit(1))
         row = rows.one_or_none()
         return None if row is None else _user(row)
+
+    async def owners(self) -> Sequence[User]:
+        """Return all owners that may act; they stay it until this transaction ends. In the order of their ids."""
+        query = _owners().order_by(None).order_by(users.c.id)
+        return [_user(row) for row in await self._db.execute(query.with_for_update())]
 
     async def revive(self, user_id: str, now: datetime) -> None:
         """A dormant user came back."""
@@ -116,9 +141,10 @@ class Users:
             .values(status="active", updated_at=now, last_seen_at=now)
         )
 
-    async def set_status(self, user_id: str, status: str, now: datetime) -> None:
-        """The caller has checked that the user exists."""
-        await self._db.execute(update(users).where(users.c.id == user_id).values(status=status, updated_at=now))
+    async def seen(self, user_id: str, now: datetime) -> None:
+        """The user was here; an earlier time than the known one changes nothing."""
+        later = or_(users.c.last_seen_at.is_(None), users.c.last_seen_at < now)
+        await self._db.execute(update(users).where(users.c.id == user_id, later).values(last_seen_at=now))
 
     async def list(self, wanted: UserFilter, *, limit: int, offset: int = 0) -> tuple[Sequence[User], int]:
         """Return a page ordered by username, and how many there are in all."""
@@ -141,11 +167,17 @@ class Users:
         known = {row.id: Person(row.id, row.username, row.name, row.avatar_url) for row in rows}
         return {each: known.get(each) or Person(each, each if each in strangers else "deleted-user") for each in wanted}
 
-    async def _only(self, condition: ColumnElement[bool], name: str) -> User:
-        row = (await self._db.execute(select(users).where(condition))).one_or_none()
+    async def _only(self, condition: ColumnElement[bool], name: str, *, lock: bool = False) -> User:
+        query = select(users).where(condition)
+        row = (await self._db.execute(query.with_for_update() if lock else query)).one_or_none()
         if row is None:
             raise NotFound("user", name)
         return _user(row)
+
+
+def _owners() -> AnySelect:
+    acting = _conditions(UserFilter(role="owner", statuses=("active", "dormant")))
+    return select(users).where(*acting).order_by(users.c.created_at, users.c.id)
 
 
 def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:

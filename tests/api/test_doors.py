@@ -75,7 +75,7 @@ async def test_an_unknown_route_is_a_404_in_json(api: Api) -> None:
     assert (answer.status, answer.body) == (404, {"message": "There is no such route."})
 
 
-@pytest.mark.parametrize("path", ["users/me", "aibridge/sessions", "ai-gateway/models"])
+@pytest.mark.parametrize("path", ["users/authmethods", "aibridge/sessions", "ai-gateway/models"])
 async def test_another_method_is_a_405_in_json(api: Api, path: str) -> None:
     answer = await api.ask("PATCH", path)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD")

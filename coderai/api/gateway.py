@@ -18,7 +18,7 @@ async def _setup(ask: Ask) -> web.Response:
         {
             "access_url": services.access_url,
             "enabled": services.gateway.enabled,
-            "byok": services.gateway.allow_byok,
+            "byok": services.gateway.enabled and services.gateway.allow_byok,
             "providers": [_shape(each) for each in services.gateway.registry.all()],
         }
     )

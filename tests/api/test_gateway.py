@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from coderai.api.app import Services, add_routes
+from coderai.api.services import Gateway
 from coderai.control.authority import TokenAuthority
 from coderai.control.tokens import Lifetimes
 from coderai.providers.anthropic import ANTHROPIC
@@ -38,7 +39,7 @@ async def gateway(api: Api, store: Store) -> AsyncIterator[Api]:
     """The same people, beside a data plane."""
     settings = Settings(aibridge_enabled=True, access_url="https://ai.example.com")
     app = web.Application()
-    services = Services.over(store, settings=settings, lifetimes=Lifetimes(), registry=PROVIDERS)
+    services = Services.over(store, settings=settings, lifetimes=Lifetimes(), gateway=Gateway(PROVIDERS, True, True))
     add_routes(app, services, authority=TokenAuthority(store))
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         yield replace(api, url=str(server.make_url("")).rstrip("/"), http=http)

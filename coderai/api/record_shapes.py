@@ -142,7 +142,16 @@ def _thread(thread: Thread) -> Shape:
         "steps": [_step(record) for record in records],
         **_given("error_type", head.error_type),
         **_given("error_message", head.error_message or None),
+        **_firewall(head.metadata),
     }
+
+
+def _firewall(metadata: Mapping[str, Any]) -> Shape:
+    """What the agent firewall said about a request; the gateway has checked it, older rows may hold anything."""
+    session, number = (metadata.get(f"agent_firewall_{name}") for name in ("session_id", "sequence_number"))
+    if not isinstance(session, str) or not isinstance(number, str) or not number.isdecimal():
+        return {}
+    return {"agent_firewall_session_id": session, "agent_firewall_sequence_number": int(number)}
 
 
 def _action(record: Record) -> Shape:
@@ -168,6 +177,7 @@ def _step(record: Record) -> Shape:
         "thinking": [_thought(thought) for thought in record.thoughts],
         "tool_calls": [_tool(tool) for tool in record.tools],
         **_given("error", {"type": record.error_type, "message": record.error_message or ""} if failed else None),
+        "metadata": record.metadata,
     }
 
 

@@ -79,6 +79,7 @@ class Step(Document, frozen=True):
     tool_calls: list[ToolCall] = []
     ending: str | None = None
     error: Failure | str | None = None
+    metadata: dict[str, Any] = {}
 
 
 class Thread(Document, frozen=True):
@@ -145,6 +146,7 @@ class Interception(Document, frozen=True):
     api: str = ""
     user_agent: str = ""
     stream: bool | None = None
+    metadata: dict[str, Any] = {}
     ending: str | None = None
     http_status: int | None = None
     error_type: str | None = None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from coderai.cli.agents import Agents
 from coderai.cli.shapes import Failure, Interception, SessionDetail, Step, Thread, Tokens, ToolCall, who
 from coderai.cli.text import Look, count, harmless, lasting, moment, one_line
 
@@ -23,7 +24,8 @@ def session_lines(session: SessionDetail, look: Look, *, full: bool, first: int 
 
     A text that is too long for the terminal is cut, unless it is to be shown in *full*; for a pipe it is never cut.
     """
-    threads = [_thread(thread, number, look) for number, thread in enumerate(session.threads, first)]
+    agents = Agents((step.metadata for thread in session.threads for step in _steps(thread)), look)
+    threads = [_thread(thread, number, agents, look) for number, thread in enumerate(session.threads, first)]
     whole = full or not look.terminal
     lines = [_header(session, look), *_below(threads, "", whole)]
     return lines if whole else [_cut(line, look.width) for line in lines]
@@ -35,6 +37,7 @@ def interception_lines(one: Interception, look: Look, *, full: bool) -> list[str
         "session": one.session_id,
         "initiator": who(one.initiator, [one.on_behalf_of] if one.on_behalf_of else []),
         "client": one.client or "Unknown",
+        "agent": Agents([one.metadata], look).mark(one.metadata).removeprefix("agent "),
         "user agent": one.user_agent,
         "provider": f"{one.provider_name or one.provider} ({one.provider})",
         "model": one.model,
@@ -70,28 +73,36 @@ def _header(session: SessionDetail, look: Look) -> str:
     return f"Session {one_line(session.id)}   " + " · ".join(part for part in parts if part)
 
 
-def _thread(thread: Thread, number: int, look: Look) -> Node:
-    steps = thread.agentic_actions if thread.steps is None else thread.steps
+def _steps(thread: Thread) -> Sequence[Step]:
+    return thread.agentic_actions if thread.steps is None else thread.steps
+
+
+def _thread(thread: Thread, number: int, agents: Agents, look: Look) -> Node:
+    steps = _steps(thread)
     name = next((step.provider_name for step in steps if step.provider_name), thread.provider)
     credential = _credential(thread.credential_kind, thread.credential_hint)
     took = _took(thread.started_at, thread.ended_at)
     head = f"Thread {number}  {one_line(thread.model)} via {one_line(name)}"
-    clock = _clock(thread.started_at)
-    node = Node("  ".join(part for part in (head + (f" ({credential})" if credential else ""), clock, took) if part))
+    clock, agent = _clock(thread.started_at), agents.mark(steps[0].metadata) if steps else ""
+    parts = (head + (f" ({credential})" if credential else ""), clock, took, agent)
+    node = Node("  ".join(part for part in parts if part))
     if thread.prompt is not None:
         node.children.append(_labelled("prompt", thread.prompt))
     for place, step in enumerate(steps, 1):
         shown = step.prompt if step.prompt != thread.prompt or place > 1 else None
-        node.children.append(_step(step, place, shown, thread.model, look))
+        other = agents.mark(step.metadata)
+        node.children.append(_step(step, place, shown, thread.model, other if other != agent else "", look))
     if thread.error_message and not any(step.error for step in steps):
         node.children.append(_labelled("error", _failure(Failure(thread.error_type, thread.error_message))))
     return node
 
 
-def _step(step: Step, number: int, prompt: str | None, model: str, look: Look) -> Node:
+def _step(step: Step, number: int, prompt: str | None, model: str, agent: str, look: Look) -> Node:
     remarks = [_tokens(step.token_usage, look)]
     if step.model and step.model != model:
         remarks.append(one_line(step.model))
+    if agent:
+        remarks.append(agent)
     if step.ended_at is None and step.started_at:
         remarks.append("running")
     if step.ending not in _COMPLETE:

@@ -189,3 +189,31 @@ async def test_a_session_that_only_runs(api: Api) -> None:
     assert [(await api.get(f"aibridge/sessions/{name}")).status for name in ("s", it.id)] == [404, 404]
     bodies = [(await api.get(f"aibridge/sessions/{name}", include_running="1")).body for name in ("s", it.id)]
     assert [body["threads"][0]["prompt"] for body in bodies] == ["first", "first"]
+
+
+async def test_steps_say_which_agent_took_them(api: Api) -> None:
+    main = {"Username": "mia", "request_class": "main"}
+    sub = {"Username": "mia", "request_class": "subagent", "agent_id": "a2", "parent_agent_id": "a1"}
+    await record(api.store, api.ids["mia"], 0, call("c"), client_session_id="s", metadata=main)
+    await record(api.store, api.ids["mia"], 1, client_session_id="s", tool_result_id="c", metadata=sub)
+    body = (await api.get("aibridge/sessions/s")).body
+    assert [step["metadata"] for thread in body["threads"] for step in thread["steps"]] == [main, sub]
+    assert body["metadata"] == main
+
+
+FIREWALL = {"agent_firewall_session_id": "5e55105e-0000-4000-8000-000000000001", "agent_firewall_sequence_number": "7"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "shown"),
+    [
+        (FIREWALL, {**FIREWALL, "agent_firewall_sequence_number": 7}),
+        ({**FIREWALL, "agent_firewall_sequence_number": "x"}, {}),
+        ({"agent_firewall_sequence_number": "7"}, {}),
+        ({}, {}),
+    ],
+)
+async def test_a_thread_says_what_the_agent_firewall_said(api: Api, metadata: dict, shown: dict) -> None:
+    await record(api.store, api.ids["mia"], client_session_id="s", metadata=metadata)
+    (thread,) = (await api.get("aibridge/sessions/s")).body["threads"]
+    assert {name: value for name, value in thread.items() if name.startswith("agent_firewall")} == shown

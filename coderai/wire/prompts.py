@@ -8,12 +8,19 @@ from msgspec import Raw
 
 from coderai.wire.members import value
 
-_REMINDER: Final = re.compile(r"\s*<system-reminder>(?:(?!</system-reminder>).)*</system-reminder>\s*", re.DOTALL)
+_BY_THE_TOOL: Final = re.compile(
+    r"\s*(?:"
+    r"<(system-reminder|environment_details|environment_context)>(?:(?!</\1>).)*</\1>"  # Claude Code, Kilo Code, Codex
+    r"|\[SYSTEM\] This run is not complete until you call .*"  # Cline that runs without asking
+    r")\s*",
+    re.DOTALL,
+)
+"""Texts that tools put beside the words of the person, as blocks of their own."""
 
 
 def is_human(text: Any) -> bool:
-    """Say whether *text* is something a person may have typed: not blank, and not only one ``<system-reminder>``."""
-    return isinstance(text, str) and bool(text.strip()) and _REMINDER.fullmatch(text) is None
+    """Say whether *text* is something a person may have typed: not blank, and not only one of the texts of a tool."""
+    return isinstance(text, str) and bool(text.strip()) and _BY_THE_TOOL.fullmatch(text) is None
 
 
 def trailing(messages: Sequence[Raw]) -> Iterator[dict[str, Any]]:

@@ -34,6 +34,8 @@ def result(call_id: str) -> dict[str, Any]:
 
 
 REMINDER = text("<system-reminder>\nToday is Monday.\n</system-reminder>\n")
+DETAILS = text("\n\n<environment_details>\nMessage time: 2026-11-21T15:33:54Z\n</environment_details>")
+NOT_COMPLETE = text("[SYSTEM] This run is not complete until you call one of these terminal completion tools: submit.")
 BETWEEN = "<system-reminder>a</system-reminder> b <system-reminder>c</system-reminder>"
 SYSTEM = {"role": "system", "content": "mid-conversation rules"}
 IMAGE = {"type": "image", "source": {"type": "base64", "data": "AAAA"}}
@@ -48,6 +50,10 @@ ASSISTANT = {"role": "assistant", "content": "done"}
         ([user(REMINDER, text("What is this?"))], "What is this?", None),
         ([user(text("What is this?"), REMINDER)], "What is this?", None),
         ([user(REMINDER, REMINDER)], None, None),
+        ([user(text("What is this?"), DETAILS)], "What is this?", None),
+        ([user(text("What is this?"), NOT_COMPLETE)], "What is this?", None),
+        ([user(NOT_COMPLETE)], None, None),
+        ([user("<environment_details>a</system-reminder>")], "<environment_details>a</system-reminder>", None),
         ([user("<system-reminder>a</system-reminder>")], None, None),
         ([user(BETWEEN)], BETWEEN, None),
         ([user("Why <system-reminder>?")], "Why <system-reminder>?", None),

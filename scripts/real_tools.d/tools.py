@@ -68,6 +68,7 @@ TOOLS = (
         ("run", "-m", f"anthropic/{SONNET}", "PROMPT"),
         "OpenCode",
         has_session=True,
+        after="opencode-ai/postinstall.mjs",
     ),
     Tool(
         "opencode-openai",
@@ -78,6 +79,7 @@ TOOLS = (
         ("run", "-m", f"openai/{CODEX}", "PROMPT"),
         "OpenCode",
         has_session=True,
+        after="opencode-ai/postinstall.mjs",
         model=CODEX,
     ),
     Tool(
@@ -101,8 +103,8 @@ TOOLS = (
         has_session=True,
         model=CODEX,
     ),
-    Tool("cline", CLINE, "cline", "cline", "anthropic", ("-y", "PROMPT"), "Cline"),
-    Tool("cline-openai", CLINE, "cline", "cline", "openai", ("-y", "PROMPT"), "Cline", model=CODEX),
+    Tool("cline", CLINE, "cline", "cline", "anthropic", ("PROMPT",), "Cline"),
+    Tool("cline-openai", CLINE, "cline", "cline", "openai", ("PROMPT",), "Cline", model=CODEX),
     Tool(
         "factory",
         DROID,

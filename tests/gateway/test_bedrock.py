@@ -3,15 +3,28 @@
 import gzip
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import anthropic
 import pytest
 
 from coderai.demo.answers import Tokens, Tool
 from coderai.demo.answers_messages import messages_answer
-from coderai.demo.bedrock import Account, bedrock, chunk, exception, framed, mantle, model_of, refusal
-from coderai.demo.provider import BreakOff, Reply, Seen, Stall
+from coderai.demo.bedrock import (
+    Account,
+    Issued,
+    bedrock,
+    chunk,
+    exception,
+    framed,
+    mantle,
+    model_of,
+    refusal,
+    security_tokens,
+)
+from coderai.demo.provider import BreakOff, Reply, ScriptedProvider, Seen, Stall
 from coderai.gateway.watch import Patience
 from coderai.records import Ending, ErrorType, ToolCall, Usage
 from coderai.settings.provider import BedrockConfig, ProviderConfig
@@ -150,6 +163,73 @@ async def test_mantle_gets_the_body_as_it_came(opened: Opening, stream: bool):
     assert seen.headers["anthropic-beta"] == "any-2030-01-01"
     [begun] = setting.notebook.begun
     assert begun.model == "claude-opus-4-8"
+
+
+# ---- credentials -----------------------------------------------------------------------------------------------------
+
+ROLE = "arn:aws:iam::123456789012:role/bedrock"
+ASSUMED = BedrockConfig("eu-west-1", "", (KEY_ID,), (SECRET,), MODEL, SMALL, ROLE, "team-7")
+
+
+class TokenService:
+    """Issues other credentials each time; Bedrock takes only the newest."""
+
+    def __init__(self) -> None:
+        self.issued: list[Issued] = []
+        caller = Account({KEY_ID: SECRET}, region="eu-west-1", service="sts")
+        wanted = {"RoleArn": ROLE, "ExternalId": "team-7"}
+        self.provider = ScriptedProvider(security_tokens(caller, wanted, self.issue))
+
+    def issue(self) -> Issued:
+        number = len(self.issued) + 1
+        until = datetime.now(UTC) + timedelta(hours=1)
+        self.issued.append(Issued(f"ASIA{number:016}", f"secret-{number}", f"token-canary-{number}", until))
+        return self.issued[-1]
+
+    def bedrock(self, seen: Seen) -> Reply:
+        newest = self.issued[-1]
+        if "X-Amz-Security-Token" in seen.headers and seen.headers["X-Amz-Security-Token"] != newest.token:
+            return refusal(403, "ExpiredTokenException", "The security token included in the request is expired")
+        account = Account({newest.access_key: newest.secret}, {newest.access_key: newest.token}, "eu-west-1")
+        return bedrock(lambda seen: ANSWER(), account)(seen)
+
+
+async def test_an_assumed_role_signs_with_its_session_and_refused_sessions_are_replaced(
+    opened: Opening, monkeypatch: pytest.MonkeyPatch
+):
+    service = TokenService()
+    async with service.provider.serving() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        async with opened(*[service.bedrock] * 4, configured=amazon(ASSUMED)) as setting:
+            statuses = []
+            for number in range(4):
+                if number == 2:
+                    service.issue()  # what the gateway holds is stale now
+                async with setting.post("/aws/v1/messages", ASK) as answer:
+                    statuses.append(answer.status)
+                    assert "canary" not in await answer.text()
+    assert statuses == [200, 200, 403, 200]
+    hints = [end.credential_hint for _, end in setting.notebook.ended]
+    assert hints == ["ASIA...0001", "ASIA...0001", "ASIA...0001", "ASIA...0003"]
+
+
+async def test_without_any_credentials_nothing_is_called(
+    opened: Opening, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    async with (
+        opened(answering(), configured=amazon(BedrockConfig("eu-west-1"))) as setting,
+        setting.post("/aws/v1/messages", ASK) as answer,
+    ):
+        said = await answer.json()
+    assert (answer.status, said["error"]["type"]) == (502, "api_error")
+    assert said["error"]["message"].startswith("aws: no AWS credentials found: set an access key")
+    assert setting.provider.seen == []
+    assert setting.notebook.endings == [Ending.UNREACHABLE]
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

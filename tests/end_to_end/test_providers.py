@@ -135,6 +135,15 @@ async def test_azure_answers_at_its_openai_style_endpoint_with_its_own_key_heade
     assert world.outside.asked == [f"{AZURE}:443"]
 
 
+async def test_the_azure_client_of_the_openai_sdk_works_with_a_gateway_token_for_its_key(world: World):
+    url = f"{world.gateway.url}/api/v2/aibridge/azure-openai/v1"
+    async with openai.AsyncAzureOpenAI(base_url=url, api_key=world.token, api_version="preview") as client:
+        answer = await client.responses.create(model="gpt-5.3-codex", input="what is there?")
+    assert answer.output[-1].type == "function_call"
+    seen = world.seen(AZURE)
+    assert (seen.path, seen.headers["api-key"]) == ("/openai/v1/responses?api-version=preview", KEYS[AZURE])
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
 async def test_bedrock_answers_with_a_region_and_static_keys_only(world: World, stream):
     async with world.anthropic("anthropic-bedrock") as client:

@@ -32,8 +32,8 @@ class Written:
     type: str
     name: str
     base_url: str
-    keys: Sequence[str] = field(default=(), repr=False)
-    """Those that were sent, in their order."""
+    keys: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    """Those that were sent, in their order: (field, key)."""
     kept: int = 0
     """Further keys that stay."""
     bedrock: Mapping[str, str] | None = field(default=None, repr=False)
@@ -45,7 +45,7 @@ class Written:
         return self.bedrock is not None and any(self.bedrock.get(name) for name in _CONFIGURING)
 
 
-def problems(written: Written, own_hosts: Iterable[tuple[str, int]], key_field: str = "api_keys[{}]") -> Problems:
+def problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Problems:
     """Return everything that is wrong with *written*; *own_hosts* are those on which this gateway listens."""
     found: Problems = []
     kind = KINDS.get(written.type)
@@ -53,7 +53,7 @@ def problems(written: Written, own_hosts: Iterable[tuple[str, int]], key_field: 
         found.append(("type", f"must be one of: {', '.join(KINDS)}"))
     found += _name_problems(written.name)
     found += _url_problems(written, own_hosts)
-    found += _key_problems(written, key_field)
+    found += _key_problems(written)
     found += _bedrock_problems(written)
     if written.type == "bedrock" and not written.is_bedrock:
         found.append(("settings", f"type bedrock needs Bedrock settings with one of: {', '.join(_CONFIGURING)}"))
@@ -97,16 +97,17 @@ def _url_problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Pro
     return []
 
 
-def _key_problems(written: Written, key_field: str) -> Problems:
+def _key_problems(written: Written) -> Problems:
     found: Problems = []
-    for position, key in enumerate(written.keys):
-        where = key_field.format(position)
+    seen: set[str] = set()
+    for where, key in written.keys:
         if not key or key != key.strip():
             found.append((where, "must not be empty or have white space around it"))
         elif not key.isascii() or not key.isprintable() or " " in key:
             found.append((where, "holds white space or characters beyond ASCII"))
-        elif key in written.keys[:position]:
+        elif key in seen:
             found.append((where, "is there twice"))
+        seen.add(key)
     if (count := len(written.keys) + written.kept) > MOST_KEYS:
         found.append(("api_keys", f"are too many: {count}, at most {MOST_KEYS}"))
     return found

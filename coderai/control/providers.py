@@ -130,7 +130,8 @@ class ProviderControl:
         """Raises Invalid with every mistake, Conflict when the name is taken."""
         require(caller, Right.KEEP_PROVIDERS)
         bedrock = _with_external_id(wanted.bedrock, None)
-        written = Written(wanted.type, wanted.name, wanted.base_url.strip(), wanted.keys, 0, bedrock)
+        keys = [(f"api_keys[{position}]", key) for position, key in enumerate(wanted.keys)]
+        written = Written(wanted.type, wanted.name, wanted.base_url.strip(), keys, 0, bedrock)
         self._check(written, _display_problems(wanted.display_name))
         _check_sorts(written)
         moment = self._now()
@@ -194,12 +195,16 @@ class ProviderControl:
             before.type,
             before.name,
             base_url,
-            tuple(wish.api_key or "" for wish in wishes or () if wish.id is None),
+            [
+                (f"api_keys[{position}].api_key", wish.api_key)
+                for position, wish in enumerate(wishes or ())
+                if wish.id is None and wish.api_key is not None
+            ],
             len(kept.keys) if wishes is None else sum(wish.id is not None for wish in wishes),
             bedrock,
         )
         found = _display_problems(patch.display_name or "") + _wish_problems(wishes or (), kept)
-        self._check(written, found, "api_keys[{}].api_key")
+        self._check(written, found)
         _check_sorts(written)
         settings = self._sealed_settings(before.id, bedrock) if patch.settings_sent else before.settings
         display = before.display_name if patch.display_name is None else patch.display_name or None
@@ -207,8 +212,8 @@ class ProviderControl:
         after = replace(before, base_url=base_url, settings=settings, display_name=display, enabled=enabled)
         return after, bedrock
 
-    def _check(self, written: Written, further: Problems, key_field: str = "api_keys[{}]") -> None:
-        found = problems(written, self._own_hosts, key_field) + further
+    def _check(self, written: Written, further: Problems) -> None:
+        found = problems(written, self._own_hosts) + further
         if found:
             raise Invalid(_MISTAKES, found)
 

@@ -115,6 +115,7 @@ class Talk:
         for turn in self._turns.values():
             turn.flight.left = True  # the provider is read on for the usage
         self.leave(heard.code, heard.reason)
+        await self._client.close(heard.code, heard.reason)  # it does not wait for that
 
     async def _take(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
         """Pass a message on; a request waits until its lane is free, and what comes after it waits with it."""

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -308,6 +309,61 @@ audit_logs = Table(
     Column("status_code", Integer),
     Column("additional_fields", Json),
     _text("request_id"),
+)
+
+# --- models: how they are asked, and which is meant --------------------------------------------------------------------
+
+chat_model_configs = Table(
+    "chat_model_configs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("ai_provider_id", Key, ForeignKey(ai_providers.c.id), nullable=False, index=True),
+    Column("model", Text, nullable=False),  # what the provider calls it
+    _text("display_name"),
+    _flag("enabled", default=True),
+    _flag("is_default"),
+    _flag("deleted"),
+    Column("deleted_at", Moment),
+    Column("context_limit", BigInteger, CheckConstraint("context_limit > 0", "ck_models_context"), nullable=False),
+    Column(
+        "compression_threshold",
+        Integer,
+        CheckConstraint("compression_threshold BETWEEN 0 AND 100", "ck_models_compression"),
+        nullable=False,
+        server_default=text("70"),
+    ),
+    Column("options", Json, nullable=False, server_default="{}"),
+    Column("created_by", Key),
+    Column("updated_by", Key),
+    *_stamps(),
+)
+_model = chat_model_configs.c
+_only("uq_models_default", _model.is_default.is_(True) & _model.deleted.is_(False), _model.is_default, unique=True)
+
+chat_model_overrides = Table(
+    "chat_model_overrides",
+    metadata,
+    Column("context", Key, primary_key=True),
+    Column("model_config_id", Key, ForeignKey(chat_model_configs.c.id), nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+user_chat_model_overrides = Table(
+    "user_chat_model_overrides",
+    metadata,
+    Column("user_id", Key, ForeignKey(users.c.id), primary_key=True),
+    Column("context", Key, primary_key=True),
+    Column("mode", Text, nullable=False),
+    Column("model_config_id", Key, ForeignKey(chat_model_configs.c.id)),
+    Column("updated_at", Moment, nullable=False),
+)
+
+site_configs = Table(  # single switches of the whole deployment
+    "site_configs",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("updated_at", Moment, nullable=False),
 )
 
 # --- housekeeping ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Which model is meant in a context: what administrators and persons have chosen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coderai.store.schema import chat_model_overrides, site_configs, user_chat_model_overrides
+
+_GATE = "allow_personal_model_overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalOverride:
+    """One row; without one nothing has been chosen."""
+
+    mode: str
+    model_id: str = ""
+
+
+class Overrides:
+    """The overrides as one connection sees them. Models that were removed meanwhile are still named."""
+
+    def __init__(self, db: AsyncConnection) -> None:
+        self._db = db
+
+    async def deployment(self) -> Mapping[str, str]:
+        """Return ids of models by context."""
+        table = chat_model_overrides.c
+        return dict((await self._db.execute(select(table.context, table.model_config_id))).tuples().all())
+
+    async def set_deployment(self, context: str, model_id: str, now: datetime) -> None:
+        """Choose a model for a context; '' chooses none."""
+        table = chat_model_overrides
+        await self._db.execute(delete(table).where(table.c.context == context))
+        if model_id:
+            row = {"context": context, "model_config_id": model_id, "updated_at": now}
+            await self._db.execute(insert(table).values(row))
+
+    async def personal(self, user_id: str) -> Mapping[str, PersonalOverride]:
+        """Return what one user has chosen, by context."""
+        table = user_chat_model_overrides.c
+        query = select(table.context, table.mode, table.model_config_id).where(table.user_id == user_id)
+        return {context: PersonalOverride(mode, model or "") for context, mode, model in await self._db.execute(query)}
+
+    async def set_personal(self, user_id: str, context: str, wanted: PersonalOverride | None, now: datetime) -> None:
+        """Choose for a user; None forgets the choice."""
+        table = user_chat_model_overrides
+        await self._db.execute(delete(table).where(table.c.user_id == user_id, table.c.context == context))
+        if wanted is not None:
+            row = {
+                "user_id": user_id,
+                "context": context,
+                "mode": wanted.mode,
+                "model_config_id": wanted.model_id or None,
+                "updated_at": now,
+            }
+            await self._db.execute(insert(table).values(row))
+
+    async def personal_allowed(self) -> bool:
+        """Return whether what users have chosen counts; not before an administrator said so."""
+        query = select(site_configs.c.value).where(site_configs.c.key == _GATE)
+        return bool((await self._db.execute(query)).scalar_one_or_none())
+
+    async def allow_personal(self, allowed: bool, now: datetime) -> None:
+        """Let personal choices count, or not; they stay."""
+        row = {"value": allowed, "updated_at": now}
+        changed = await self._db.execute(update(site_configs).where(site_configs.c.key == _GATE).values(row))
+        if not changed.rowcount:
+            await self._db.execute(insert(site_configs).values({"key": _GATE, **row}))

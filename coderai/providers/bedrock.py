@@ -14,7 +14,7 @@ from coderai.providers.bedrock_signing import signed
 from coderai.providers.dialect import Decoder, Dialect, Outgoing
 from coderai.providers.family import Route
 from coderai.records import Ask
-from coderai.settings.provider import BEDROCK_MODEL, BEDROCK_SMALL_FAST_MODEL, BedrockConfig
+from coderai.settings.provider import BEDROCK_MODEL, BEDROCK_SMALL_FAST_MODEL, BedrockConfig, region_of
 from coderai.wire.amazon_errors import STALE, ErrorBody, exception_name
 from coderai.wire.eventstream import CONTENT_TYPE, MessagesEvents
 from coderai.wire.members import UNREADABLE
@@ -41,13 +41,14 @@ def dialect_for(name: str, config: BedrockConfig, base_url: str) -> Dialect:
         import botocore.session  # type: ignore[import-untyped]  # noqa: F401
     except ImportError as error:
         raise BadSettings(NO_BOTOCORE) from error
-    if not config.region or not base_url:
+    if not base_url:
         raise BadSettings("region or base URL required: set BEDROCK_REGION or BEDROCK_BASE_URL")
-    credentials = credentials_for(name, config)
+    region = config.region or region_of(base_url)
+    credentials = credentials_for(name, replace(config, region=region))
     if config.protocol == "mantle":
-        return Mantle(config.region, credentials)
+        return Mantle(region, credentials)
     models = Models(config.model or BEDROCK_MODEL, config.small_fast_model or BEDROCK_SMALL_FAST_MODEL)
-    return InvokeModel(base_url, config.region, models, credentials)
+    return InvokeModel(base_url, region, models, credentials)
 
 
 @dataclass(frozen=True, slots=True)

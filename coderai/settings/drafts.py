@@ -10,7 +10,7 @@ from coderai.errors import BadSettings
 from coderai.kinds import KINDS, RESERVED_NAMES, Kind
 from coderai.settings.forms import check_http_url
 from coderai.settings.layers import did_you_mean
-from coderai.settings.provider import BedrockConfig, Protocol, ProviderConfig
+from coderai.settings.provider import BedrockConfig, Protocol, ProviderConfig, region_of
 
 MOST_KEYS: Final = 5
 NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
@@ -19,9 +19,6 @@ _API_VERSION: Final = re.compile(r"\?api-version=[A-Za-z0-9.-]{1,64}$", re.ASCII
 """The only query that a base URL may have; a free one would be a hiding place for keys, and base URLs are shown."""
 
 _REGION: Final = re.compile(r"[a-z0-9-]+", re.ASCII)
-_REGION_IN_HOST: Final = re.compile(r"bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.|api\.aws)")
-_ANY_REGION: Final = "us-east-1"
-"""Of signatures for an endpoint that is not Amazon's and comes without a region: it signs anew, or does not look."""
 _ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
 _EXTERNAL_ID: Final = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _ENDPOINTS: Final = {
@@ -158,11 +155,8 @@ def _bedrock(draft: Draft, kind: Kind, aws_region: str) -> BedrockConfig | None:
 
 def _region(draft: Draft, base_url: str, aws_region: str) -> str:
     """Return the region: as given, as in the address, as the environment says. A signature cannot do without one."""
-    region = draft.bedrock_region.strip()
-    if not region and base_url:
-        found = _REGION_IN_HOST.match(urlsplit(base_url).hostname or "")
-        region = found[1] if found else aws_region.strip() or _ANY_REGION
-    region = region or aws_region.strip()
+    region, aws_region = draft.bedrock_region.strip(), aws_region.strip()
+    region = region or (region_of(base_url, aws_region) if base_url else aws_region)
     if region and not _REGION.fullmatch(region):
         raise BadSettings(f'{draft.where}: "{region}" is no AWS region; write for example "us-west-2"')
     return region

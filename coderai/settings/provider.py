@@ -1,12 +1,24 @@
 """A configured provider, wherever it came from."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 BEDROCK_MODEL: Final = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
 BEDROCK_SMALL_FAST_MODEL: Final = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 
 Protocol = Literal["invoke-model", "mantle"]
+
+_REGION_IN_HOST: Final = re.compile(r"bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.|api\.aws)")
+_ANY_REGION: Final = "us-east-1"
+"""Of signatures for an endpoint that is not Amazon's and comes without a region: it signs anew, or does not look."""
+
+
+def region_of(base_url: str, otherwise: str = "") -> str:
+    """Return the AWS region of a Bedrock endpoint: as its host says, else *otherwise*; never none."""
+    found = _REGION_IN_HOST.match(urlsplit(base_url).hostname or "")
+    return found[1] if found else otherwise or _ANY_REGION
 
 
 @dataclass(frozen=True, slots=True)

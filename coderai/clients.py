@@ -35,7 +35,7 @@ one for a title); and, where a tool has them, ``prompt_id``, ``turn_id``, ``thre
 ``agent``), ``subchat_id`` and ``workspace_id``. Each is at most HINT_LENGTH printable characters, and never empty.
 """
 SessionRule = Callable[[Headers, Ask], str | None]
-HintRule = Callable[[Headers], Hints]
+HintRule = Callable[[Headers, Ask], Hints]
 NO_HINTS: Final[Hints] = MappingProxyType({})
 
 
@@ -90,12 +90,12 @@ def any_session(headers: Headers, ask: Ask) -> str | None:
     return _COMMON_HEADERS(headers, ask)
 
 
-def no_hints(headers: Headers) -> Hints:
+def no_hints(headers: Headers, ask: Ask) -> Hints:
     """The tool tells nothing about its agents."""
     return NO_HINTS
 
 
-def claude_code_hints(headers: Headers) -> Hints:
+def claude_code_hints(headers: Headers, ask: Ask) -> Hints:
     """Its hint headers (``CLAUDE_CODE_GATEWAY_HINT_HEADERS=1``). Sub-agents keep the session, and have ids."""
     return _said(
         request_class=headers.get("x-claude-code-request-class"),
@@ -106,15 +106,16 @@ def claude_code_hints(headers: Headers) -> Hints:
     )
 
 
-def codex_hints(headers: Headers) -> Hints:
+def codex_hints(headers: Headers, ask: Ask) -> Hints:
     """Its threads: the main one is called like the session, sub-agents have their own and name the one above.
 
-    Of the turn metadata, which also tells folders and commits, only what is about agents and turns is read.
+    Of the turn metadata, which also tells folders and commits, only what is about agents and turns is read. The body
+    counts before the headers: those of a WebSocket are older than the turn.
     """
-    turn = _codex_turn(headers.get("x-codex-turn-metadata"))
-    session = headers.get("session-id") or headers.get("session_id") or turn.session_id
-    thread = headers.get("thread-id") or turn.thread_id
-    parent = headers.get("x-codex-parent-thread-id") or turn.parent_thread_id
+    turn = _codex_turn(ask.turn_hint or headers.get("x-codex-turn-metadata"))
+    session = turn.session_id or headers.get("session-id") or headers.get("session_id")
+    thread = turn.thread_id or headers.get("thread-id")
+    parent = turn.parent_thread_id or headers.get("x-codex-parent-thread-id")
     kind = headers.get("x-openai-subagent")
     apart = thread != session and bool(session or parent)
     return _said(
@@ -131,7 +132,7 @@ def codex_hints(headers: Headers) -> Hints:
     )
 
 
-def copilot_hints(headers: Headers) -> Hints:
+def copilot_hints(headers: Headers, ask: Ask) -> Hints:
     """Who took the turn, and which interaction and task it belongs to."""
     kind = headers.get("x-interaction-type")
     return _said(
@@ -143,7 +144,7 @@ def copilot_hints(headers: Headers) -> Hints:
     )
 
 
-def coder_agents_hints(headers: Headers) -> Hints:
+def coder_agents_hints(headers: Headers, ask: Ask) -> Hints:
     """A sub-agent has a chat of its own below the chat that names the session."""
     subchat = headers.get("X-Coder-Subchat-Id")
     return _said(
@@ -240,7 +241,7 @@ def identify(headers: Headers, ask: Ask) -> ClientMatch:
     client = _recognised(headers) or _named(headers)
     if client is None:
         return ClientMatch(UNKNOWN, any_session(headers, ask), NO_HINTS)
-    return ClientMatch(client.label, client.session(headers, ask), client.hints(headers))
+    return ClientMatch(client.label, client.session(headers, ask), client.hints(headers, ask))
 
 
 def cleaned(text: str) -> str:

@@ -69,6 +69,9 @@ class Ask:
     session_hint: str | None = None
     """Raw text in the body that may name a session: ``metadata.user_id`` (Messages) or ``client_metadata.session_id``
     (Responses). ``clients.py`` judges it."""
+    turn_hint: str | None = None
+    """Responses only: raw text in the body about the turn, ``client_metadata.x-codex-turn-metadata``. On a WebSocket
+    the header of that name is about the connection; ``clients.py`` judges both."""
     background: bool = False
     """Responses only: the client wants to poll for the answer."""
     usage_wanted: bool = True

@@ -174,6 +174,22 @@ EVERYTHING = {
 }
 
 
+def test_what_the_body_says_about_a_turn_counts_before_the_headers() -> None:
+    headers = {"User-Agent": CODEX, "session-id": "s", "thread-id": "s", "x-codex-turn-metadata": turn(turn_id="")}
+    ask = Ask(turn_hint=turn(session_id="s", thread_id="t2", parent_thread_id="t1", turn_id="u7"))
+    assert identify(CIMultiDict(headers), ask).hints == {
+        "agent_id": "t2",
+        "parent_agent_id": "t1",
+        "thread_id": "t2",
+        "parent_thread_id": "t1",
+        "turn_id": "u7",
+    }
+
+
+def test_the_body_of_another_tool_says_nothing() -> None:
+    assert identify(CIMultiDict({"User-Agent": SDK}), Ask(turn_hint=SUB_TURN)).hints is NO_HINTS
+
+
 @pytest.mark.parametrize("user_agent", ["mux/1", "opencode/1", "kilo/1", "zed/1", "factory-cli/1", SDK, ""])
 def test_headers_of_other_tools_say_nothing(user_agent: str) -> None:
     assert hints(user_agent, EVERYTHING) is NO_HINTS

@@ -41,12 +41,14 @@ def read_request(body: bytes) -> Ask:
     except UNREADABLE as error:
         raise Invalid(f"the request body is not a JSON object: {error}") from error
     prompt, result, trouble = _last_words(request.input)
+    session_hint, turn_hint = _hints(request.client_metadata)
     return Ask(
         model=_model(request.model),
         stream=request.stream is True,
         prompt=prompt,
         tool_result_id=result,
-        session_hint=_session_id(request.client_metadata),
+        session_hint=session_hint,
+        turn_hint=turn_hint,
         background=request.background is True,
         trouble=trouble,
     )
@@ -63,11 +65,13 @@ def _model(model: Any) -> str:
     return model if isinstance(model, str) else ""
 
 
-def _session_id(client_metadata: Raw) -> str | None:
+def _hints(client_metadata: Raw) -> tuple[str | None, str | None]:
+    """Return what may name a session, and what is said about the turn."""
     try:
-        return word(value(client_metadata), "session_id") or None
+        said = value(client_metadata)
     except UNREADABLE:
-        return None
+        return None, None
+    return word(said, "session_id") or None, word(said, "x-codex-turn-metadata") or None
 
 
 def _last_words(asked: list[Raw] | str | None) -> tuple[str | None, str | None, str | None]:

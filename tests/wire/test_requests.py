@@ -194,6 +194,14 @@ def test_session_hint(api: Api, members: dict[str, Any], hint: str | None) -> No
     assert ask(api, **members).session_hint == hint
 
 
+@pytest.mark.parametrize(
+    ("metadata", "hint"),
+    [({"x-codex-turn-metadata": "{}"}, "{}"), ({"x-codex-turn-metadata": {}}, None), ({}, None), ("text", None)],
+)
+def test_turn_hint(metadata: Any, hint: str | None) -> None:
+    assert ask(Api.RESPONSES, client_metadata=metadata).turn_hint == hint
+
+
 def test_background() -> None:
     assert ask(Api.RESPONSES, background=True).background
     assert not ask(Api.RESPONSES, background="yes").background

@@ -157,7 +157,7 @@ async def test_errors_reach_the_sdks_as_their_own_exceptions(
         with pytest.raises(anthropic.RateLimitError, match="slow down") as caught:
             await client.messages.create(**asked)
         assert caught.value.response.headers["Retry-After"] == "3"
-    scripted.add(error_answer(Api.CHAT, 500, "broken"))
+    scripted.add(*[error_answer(Api.CHAT, 500, "broken")] * 3)  # the gateway tries twice more
     async with _openai(gateway, token) as client:
         with pytest.raises(openai.InternalServerError, match="broken"):
             await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])

@@ -103,50 +103,46 @@ class GatewayOptions(Part):
         Duration, gateway("retention", "How long the records of exchanges are kept; 0 keeps them for ever.")
     ] = timedelta(days=60)
     aibridge_max_concurrency: Annotated[
-        Count, gateway("max_concurrency", "Exchanges at the same time, per process; 0 = no limit.", note=LATER)
+        Count, gateway("max_concurrency", "Exchanges at the same time, per process; 0 = no limit.")
     ] = 0
-    aibridge_rate_limit: Annotated[
-        Count, gateway("rate_limit", "Requests per second and token; 0 = no limit.", note=LATER)
-    ] = 0
+    aibridge_rate_limit: Annotated[Count, gateway("rate_limit", "Requests per second and token; 0 = no limit.")] = 0
     aibridge_structured_logging: Annotated[
         Bool, gateway("structured_logging", "Write one log line per record (the lines hold prompts).")
     ] = False
     aibridge_send_actor_headers: Annotated[
-        Bool, gateway("send_actor_headers", "Tell the provider who asks, by X-AI-Bridge-Actor-* headers.", note=LATER)
+        Bool, gateway("send_actor_headers", "Tell the provider who asks, by X-AI-Bridge-Actor-* headers.")
     ] = False
     aibridge_actor_header_id: Annotated[
-        HeaderName, gateway("actor_header_id", "Header that tells the provider the user's id; empty: none.", note=LATER)
+        HeaderName, gateway("actor_header_id", "Header that tells the provider the user's id; empty: none.")
     ] = ""
     aibridge_actor_header_username: Annotated[
         HeaderName,
-        gateway("actor_header_username", "Header that tells the provider the user's name; empty: none.", note=LATER),
+        gateway("actor_header_username", "Header that tells the provider the user's name; empty: none."),
     ] = ""
     aibridge_allow_byok: Annotated[Bool, gateway("allow_byok", "Let users bring their own provider credentials.")] = (
         True
     )
     aibridge_circuit_breaker_enabled: Annotated[
-        Bool, gateway("circuit_breaker_enabled", "Stop calling an overloaded provider for a while.", note=LATER)
+        Bool, gateway("circuit_breaker_enabled", "Stop calling an overloaded provider for a while.")
     ] = False
     aibridge_circuit_breaker_failure_threshold: Annotated[
         Percent,
-        gateway("circuit_breaker_failure_threshold", "Failures in a row that open the breaker.", note=LATER, rare=True),
+        gateway("circuit_breaker_failure_threshold", "Failures in a row that open the breaker.", rare=True),
     ] = 5
     aibridge_circuit_breaker_interval: Annotated[
         Duration,
-        gateway("circuit_breaker_interval", "How often a closed breaker forgets its failures.", note=LATER, rare=True),
+        gateway("circuit_breaker_interval", "How often a closed breaker forgets its failures.", rare=True),
     ] = timedelta(seconds=10)
     aibridge_circuit_breaker_timeout: Annotated[
         PositiveDuration,
-        gateway("circuit_breaker_timeout", "How long a breaker stays open before it is probed.", note=LATER, rare=True),
+        gateway("circuit_breaker_timeout", "How long a breaker stays open before it is probed.", rare=True),
     ] = timedelta(seconds=30)
     aibridge_circuit_breaker_max_requests: Annotated[
-        Percent, gateway("circuit_breaker_max_requests", "Probes of a half-open breaker.", note=LATER, rare=True)
+        Percent, gateway("circuit_breaker_max_requests", "Probes of a half-open breaker.", rare=True)
     ] = 3
     aibridge_dump_dir: Annotated[
         Directory,
-        gateway(
-            "dump_dir", "Directory for dumps of requests and answers; empty: off.", yaml="api_dump_dir", note=LATER
-        ),
+        gateway("dump_dir", "Directory for dumps of requests and answers; empty: off.", yaml="api_dump_dir"),
     ] = ""
     ai_budget_policy: Annotated[
         Text,
@@ -175,7 +171,7 @@ class GatewayOptions(Part):
         ),
     ] = "month"
     aibridge_max_retries: Annotated[
-        Count, gateway("max_retries", "How often a failed call to a provider is tried again.", note=LATER)
+        Count, gateway("max_retries", "How often a failed call to a provider is tried again.")
     ] = 2
     aibridge_max_request_bytes: Annotated[
         Positive, gateway("max_request_bytes", "Largest request body that is accepted, in bytes.")

@@ -98,7 +98,6 @@ class NetworkOptions(Part):
             "proxy-trusted-headers",
             "networking.proxyTrustedHeaders",
             "Headers that hold a client's address.",
-            note=LATER,
         ),
     ] = ()
     proxy_trusted_origins: Annotated[
@@ -108,7 +107,6 @@ class NetworkOptions(Part):
             "proxy-trusted-origins",
             "networking.proxyTrustedOrigins",
             "Networks whose headers are believed.",
-            note=LATER,
         ),
     ] = ()
     api_rate_limit: Annotated[
@@ -118,7 +116,6 @@ class NetworkOptions(Part):
             "api-rate-limit",
             "networking.apiRateLimit",
             "Management requests per minute and user; 0 = off.",
-            note=LATER,
             rare=True,
         ),
     ] = 512
@@ -185,7 +182,6 @@ class StorageOptions(Part):
             "external-token-encryption-keys",
             None,
             "Keys for secrets at rest: base64 of 32 bytes each, separated by commas; the first one encrypts.",
-            note=LATER,
         ),
     ] = _NOTHING
     audit_logs_retention: Annotated[
@@ -214,9 +210,7 @@ class AccessOptions(Part):
 
     session_duration: Annotated[
         PositiveDuration,
-        general(
-            "access", "session-duration", "networking.http.sessionDuration", "How long a sign-in lasts.", note=LATER
-        ),
+        general("access", "session-duration", "networking.http.sessionDuration", "How long a sign-in lasts."),
     ] = timedelta(hours=24)
     disable_session_expiry_refresh: Annotated[
         Bool,
@@ -225,14 +219,11 @@ class AccessOptions(Part):
             "disable-session-expiry-refresh",
             "networking.http.disableSessionExpiryRefresh",
             "Let sign-ins end at a fixed time, also when they are in use.",
-            note=LATER,
         ),
     ] = False
     disable_password_auth: Annotated[
         Bool,
-        general(
-            "access", "disable-password-auth", "networking.http.disablePasswordAuth", "Refuse passwords.", note=LATER
-        ),
+        general("access", "disable-password-auth", "networking.http.disablePasswordAuth", "Refuse passwords."),
     ] = False
     max_token_lifetime: Annotated[
         PositiveDuration,
@@ -255,15 +246,12 @@ class AccessOptions(Part):
             "secure-auth-cookie",
             "networking.secureAuthCookie",
             "Send the cookie over https only.",
-            note=LATER,
         ),
     ] = False
     samesite_auth_cookie: Annotated[
         Text,
         AfterValidator(OneOf(("lax", "none"))),
-        general(
-            "access", "samesite-auth-cookie", "networking.sameSiteAuthCookie", "SameSite of the cookie.", note=LATER
-        ),
+        general("access", "samesite-auth-cookie", "networking.sameSiteAuthCookie", "SameSite of the cookie."),
     ] = "lax"
 
 

@@ -207,8 +207,8 @@ def test_lists_are_repeated_flags_or_separated_by_commas():
 @pytest.mark.parametrize(
     ("flag", "warning"),
     [
-        ("--aibridge-rate-limit=5", "--aibridge-rate-limit: not available yet"),
-        ("--ai-gateway-rate-limit=5", "--aibridge-rate-limit: not available yet"),
+        ("--aibridge-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
+        ("--ai-gateway-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
         ("--aibridge-proxy-enabled", "--aibridge-proxy-enabled: not available yet"),
         ("--prometheus-enable", "--prometheus-enable: not available yet"),
         ("--telemetry", "--telemetry: ignored: this program never phones home"),

@@ -12,9 +12,9 @@ from typing import Any, Final
 from msgspec import Raw, Struct
 
 from coderai.errors import Invalid
-from coderai.records import Answer, Ask
+from coderai.records import Answer, Ask, ErrorType
 from coderai.wire import responses
-from coderai.wire.endings import openai_error
+from coderai.wire.endings import error_type_of, openai_error
 from coderai.wire.members import NOTHING, UNREADABLE, Shape, value, word
 from coderai.wire.sse import HEAD_BYTES, LINE_BYTES, Verdict
 
@@ -145,7 +145,10 @@ class Reader:
 
     def close(self) -> Answer:
         """Return what was learned, also when the answer broke off."""
-        return self._meaning.answer(self._trouble)
+        learned = self._meaning.answer(self._trouble)
+        if self.status >= 400 and learned.error_type in (None, ErrorType.UNKNOWN):
+            return replace(learned, error_type=error_type_of(self.status, responses.OVERLOADED))
+        return learned
 
     def _is_a_reply(self, data: bytes, *, first: bool) -> bool:
         """Say whether an error is about something that the client said while this answer was under way.

@@ -258,12 +258,12 @@ async def test_the_end_waits_for_the_record(opened: Opening):
 
 async def test_the_start_is_recorded_before_the_provider_hears_of_it(opened: Opening):
     pause = Pause(0.0)
-    async with opened(Reply(chunks=[pause, *responses_answer(text="hi").events])) as setting:
-        async with connected(setting) as client:
-            await client.say(ASK)
-            await pause.reached.wait()
-            assert len(setting.notebook.begun) == 1
-            await client.answer()
+    reply = Reply(chunks=[pause, *responses_answer(text="hi").events])
+    async with opened(reply) as setting, connected(setting) as client:
+        await client.say(ASK)
+        await pause.reached.wait()
+        assert len(setting.notebook.begun) == 1
+        await client.answer()
 
 
 async def test_several_turns_on_one_socket_are_an_interception_each(opened: Opening):

@@ -146,10 +146,10 @@ async def test_a_close_by_the_provider_reaches_the_client(opened: Opening):
 
 
 async def test_a_provider_that_is_lost_between_answers_is_no_clean_close(opened: Opening):
-    async with opened(Reply(chunks=[*ANSWER.events, BreakOff()])) as setting, nothing_left(setting):
-        async with connected(setting) as client:
-            await client.ask(ASK)
-            assert (await client.closed())[0] == 1011
+    reply = Reply(chunks=[*ANSWER.events, BreakOff()])
+    async with opened(reply) as setting, nothing_left(setting), connected(setting) as client:
+        await client.ask(ASK)
+        assert (await client.closed())[0] == 1011
 
 
 async def test_without_a_record_of_the_start_nothing_goes_upstream_and_the_socket_stays(opened: Opening):
@@ -302,20 +302,23 @@ async def test_what_runs_after_the_grace_is_cancelled_and_recorded(opened: Openi
 
 
 async def test_an_idle_socket_is_closed_after_a_while(opened: Opening):
-    async with opened(ANSWER, pace=Pace(ping=0.02, idle=0.1)) as setting, nothing_left(setting):
-        async with connected(setting) as client:
-            await client.ask(ASK)
-            assert (await client.closed())[0] == 1001
+    pace = Pace(ping=0.02, idle=0.1)
+    async with opened(ANSWER, pace=pace) as setting, nothing_left(setting), connected(setting) as client:
+        await client.ask(ASK)
+        assert (await client.closed())[0] == 1001
 
 
 async def test_a_client_that_gives_no_sign_of_life_is_taken_for_gone(opened: Opening):
     stall = Stall()
-    patience = Patience(drain=0.05)
-    async with opened(ANSWER.cut(3, stall), pace=Pace(ping=0.05), patience=patience) as setting, nothing_left(setting):
-        async with connected(setting, autoping=False) as client:
-            await client.say(ASK)
-            await setting.notebook.all_ended.wait()
-            assert setting.notebook.endings == [Ending.CLIENT_LEFT]
+    times = {"patience": Patience(drain=0.05), "pace": Pace(ping=0.05)}
+    async with (
+        opened(ANSWER.cut(3, stall), **times) as setting,
+        nothing_left(setting),
+        connected(setting, autoping=False) as client,
+    ):
+        await client.say(ASK)
+        await setting.notebook.all_ended.wait()
+        assert setting.notebook.endings == [Ending.CLIENT_LEFT]
 
 
 async def test_signs_of_life_keep_a_quiet_socket_open_on_both_sides(opened: Opening):
@@ -332,6 +335,11 @@ async def test_signs_of_life_keep_a_quiet_socket_open_on_both_sides(opened: Open
         stall.release()
         await setting.notebook.all_ended.wait()
         assert setting.notebook.endings == [Ending.COMPLETE]
+
+
+def _tasks(before: set[asyncio.Task[object]]) -> list[str]:
+    names = [task.get_name() for task in asyncio.all_tasks() - before]
+    return [name for name in names if "websocket" in name]
 
 
 def _tear(client: Client) -> None:

@@ -51,7 +51,7 @@ class Dumps:
         """Write one try down and return where its answer goes."""
         secrets = [*job.redaction.secrets, *secrets_of(call.headers)]
         clean = job.redaction.text
-        if job.ask is None:
+        if job.ask is None or not job.id:
             inner = "passthrough"
             stem = f"{time.time_ns() // 1_000_000}-{passed_stem(clean(job.route.path))}-{os.urandom(2).hex()}"
         else:
@@ -92,7 +92,10 @@ def _milliseconds(interception_id: str) -> int:
 
 
 def _raw(headers: CIMultiDictProxy[str]) -> Headers:
-    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers.items()]
+    return [
+        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+        for name, value in headers.items()
+    ]
 
 
 def _reason(error: BaseException) -> str:

@@ -110,7 +110,10 @@ class DumpWriter:
         self._make_room()
         while (item := self._queue.get()) is not None:
             work, size = item
-            work()
+            try:
+                work()
+            except Exception as error:  # a fault of ours in one dump; the others go on
+                log.error("API dump failed", exception=error)
             with self._lock:
                 self._waiting -= size
 

@@ -133,7 +133,7 @@ class Request:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         first = f"{self.method} {target} HTTP/1.1".encode("utf-8", "surrogateescape")
         body = masks.whole(_readable(self.body, self._header(b"content-encoding")))
-        ours = [(b"Host", parts.netloc.rpartition("@")[2].encode())]
+        ours = [(b"Host", parts.netloc.rpartition("@")[2].encode("utf-8", "surrogateescape"))]
         if body or self.method not in ("GET", "HEAD", "DELETE"):
             ours.append((b"Content-Length", b"%d" % len(body)))
         first = _SECRET_PARAMETER.sub(rb"\1...", first)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coderai.gateway.dump_files import DumpFiles, DumpWriter
+from coderai.gateway.dump_files import MOST_WAITING, DumpFiles, DumpWriter
 from coderai.gateway.dump_form import Masks, Request, answer_head, folder, secrets_of
 
 KEY = "sk-ant-0123456789abcdefghij"
@@ -244,6 +244,18 @@ def test_the_oldest_dumps_go_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "anthropic" / "claude" / "1800000000000-a.resp.txt").stat().st_size > 1000
     total = sum(path.stat().st_size for path in tmp_path.rglob("1[78]*.txt"))
     assert total <= 4000
+
+
+def test_a_fault_of_ours_in_one_dump_does_not_end_the_others(tmp_path: Path, caplog) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with writing(tmp_path) as writer:
+        writer.put(fail, 5)
+        dump(writer, "1-a")
+    assert names(tmp_path) == ["1-a.req.txt", "1-a.resp.txt"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert writer.put(fail, MOST_WAITING)
 
 
 def test_trouble_with_every_chunk_is_one_warning(tmp_path: Path, caplog) -> None:

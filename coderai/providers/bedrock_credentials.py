@@ -138,13 +138,19 @@ class Fetched:
             found = self._found if self._ends() else self._find()
             frozen = found.get_frozen_credentials() if found is not None else None
         except (BotoCoreError, ClientError, RuntimeError, OSError, ValueError, KeyError) as error:
-            raise UpstreamError(f"{self._name}: no AWS credentials: {error}") from error
+            raise UpstreamError(f"{self._name}: no AWS credentials: {_told(error)}") from error
         if frozen is None:
             raise UpstreamError(
                 f"{self._name}: no AWS credentials found: set an access key and its secret for this provider, or give"
                 " the server what the AWS tools look for (variables, shared files, a role)"
             )
         self._found, self._key = found, AccessKey(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+def _told(error: Exception) -> str:
+    """Return what *error* says, without what a helper program or a metadata service said: that may be a secret."""
+    said = getattr(error, "kwargs", {})
+    return f"{said['provider']} failed" if "error_msg" in said and "provider" in said else str(error)
 
 
 def credentials_for(name: str, config: BedrockConfig) -> Credentials:

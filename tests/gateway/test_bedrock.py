@@ -338,10 +338,12 @@ async def test_a_stream_whose_first_message_is_broken_is_a_clean_502(opened: Ope
     assert setting.notebook.endings == [Ending.BROKEN_OFF]
 
 
-async def test_a_silent_stream_gets_keep_alives_at_the_border_of_events(opened: Opening):
+@pytest.mark.parametrize("steps", [0, 2])
+async def test_a_silent_stream_gets_keep_alives_at_the_border_of_events(opened: Opening, steps: int):
     whole = framed(ANSWER(stream=True))
     stall = Stall()
-    half = whole.cut(2, whole.chunks[2][:9], stall, whole.chunks[2][9:], *whole.chunks[3:])
+    unfinished = whole.chunks[steps]
+    half = whole.cut(steps, unfinished[:9], stall, unfinished[9:], *whole.chunks[steps + 1 :])
     patience = Patience(keep_alive=0.05)
     async with (
         opened(lambda seen: half, configured=amazon(), patience=patience) as setting,

@@ -66,6 +66,11 @@ def test_without_region_and_base_url():
     assert built("0_TYPE=bedrock", *KEYS, AWS_REGION="eu-west-1").state == "enabled"
 
 
+def test_an_endpoint_is_enough():
+    config = ProviderConfig("bedrock", "b", "http://proxy:8080", bedrock=BedrockConfig(role_arn="arn"), source="api")
+    assert build(config, allow_byok=False).state == "enabled"
+
+
 def test_without_the_extra_package(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "botocore", None)
     instance = built("0_TYPE=bedrock", "0_BEDROCK_REGION=eu-west-1")

@@ -1,6 +1,7 @@
 """AWS credentials: static, from the machine, from a role; before a scripted token service that checks signatures."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from botocore.credentials import ReadOnlyCredentials as AccessKeyOfBotocore
 from botocore.session import Session
 
 from coderai.demo.bedrock import Account, Issued, security_tokens
-from coderai.demo.provider import ScriptedProvider
+from coderai.demo.provider import Reply, ScriptedProvider
 from coderai.errors import UpstreamError
 from coderai.providers.bedrock_credentials import AccessKey, Fetched, credentials_for
 from coderai.settings.provider import BedrockConfig
@@ -106,6 +107,42 @@ async def test_a_file_that_was_written_again_is_read_again(files: Path):
     assert looked.acquire(timeout=10)
     credentials.forget()
     assert (await credentials.get()).id == "AKIANEW"
+
+
+async def test_the_token_of_a_kubernetes_service_account(files: Path, monkeypatch: pytest.MonkeyPatch):
+    until = datetime.now(UTC) + timedelta(hours=1)
+    document = Issued("ASIAPOD", "s6", "t6", until).document()
+    answer = Reply(chunks=[document.replace(b"AssumeRole", b"AssumeRoleWithWebIdentity")], content_type="text/xml")
+    service = ScriptedProvider([answer])
+    (files / "token").write_text("signed-by-the-cluster")
+    async with service.serving() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(files / "token"))
+        credentials = credentials_for("aws", CHAIN)
+        keys = {await credentials.get(), await credentials.get()}
+    assert keys == {AccessKey("ASIAPOD", "s6", "t6")}
+    [seen] = service.seen
+    assert b"WebIdentityToken=signed-by-the-cluster" in seen.body
+
+
+async def test_the_credentials_of_a_container(monkeypatch: pytest.MonkeyPatch):
+    document = {"AccessKeyId": "ASIATASK", "SecretAccessKey": "s7", "Token": "t7", "Expiration": "2999-01-01T00:00:00Z"}
+    service = ScriptedProvider([Reply(chunks=[json.dumps(document).encode()])])
+    async with service.serving() as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url + "/credentials")
+        assert await credentials_for("aws", CHAIN).get() == AccessKey("ASIATASK", "s7", "t7")
+
+
+async def test_what_a_metadata_service_says_is_not_repeated(monkeypatch: pytest.MonkeyPatch):
+    service = ScriptedProvider(lambda seen: Reply(chunks=[b"canary-secret, no JSON"]))
+    async with service.serving() as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        with pytest.raises(UpstreamError, match="aws: no AWS credentials: container-role failed") as caught:
+            await credentials_for("aws", CHAIN).get()
+    assert "canary" not in str(caught.value)
 
 
 async def test_no_credentials_at_all():

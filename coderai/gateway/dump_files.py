@@ -112,7 +112,7 @@ class DumpWriter:
             work, size = item
             try:
                 work()
-            except Exception as error:  # a fault of ours in one dump; the others go on
+            except Exception as error:  # noqa: BLE001 - a fault of ours in one dump; the others go on
                 log.error("API dump failed", exception=error)
             with self._lock:
                 self._waiting -= size

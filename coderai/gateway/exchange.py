@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from coderai.errors import CircuitOpen, KeysExhausted, UpstreamError
+from coderai.errors import CircuitOpen, Invalid, KeysExhausted, UpstreamError
 from coderai.gateway.bodies import read_body
 from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
@@ -73,6 +73,8 @@ class Exchanges:
                     return await self._whole(running, answer)
             except (CircuitOpen, KeysExhausted) as error:
                 return await self._not_called(running, error)
+            except Invalid as error:  # turns out only when the request is put into the provider's words
+                return await self._refused(running, 400, str(error))
             except UpstreamError as error:
                 return await self._no_answer(running, Ending.UNREACHABLE, str(error))
             except TimeoutError:

@@ -425,3 +425,14 @@ async def test_a_body_that_is_no_object_is_refused_before_amazon(opened: Opening
     async with opened(answering(), configured=amazon()) as setting, setting.post("/aws/v1/messages", [1]) as answer:
         assert (answer.status, (await answer.json())["error"]["type"]) == (400, "invalid_request_error")
     assert setting.provider.seen == []
+
+
+async def test_a_body_that_cannot_be_put_into_amazons_words_is_refused_and_recorded(opened: Opening):
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    async with opened(answering(), configured=amazon()) as setting:
+        url = setting.url + "/aws/v1/messages"
+        async with setting.client.post(url, data=b'{"\xff":1,"messages":[]}', headers=headers) as answer:
+            assert (answer.status, (await answer.json())["error"]["type"]) == (400, "invalid_request_error")
+    assert setting.provider.seen == []
+    end = setting.notebook.only_end
+    assert (end.ending, end.http_status, end.error_type) == (Ending.REFUSED, 400, ErrorType.BAD_REQUEST)

@@ -18,16 +18,18 @@ from coderai.errors import CoderaiError
 from coderai.gateway.calling import Job
 from coderai.gateway.dump_files import DumpFiles, DumpWriter
 from coderai.gateway.dump_form import Request, folder, passed_stem, secrets_of
-from coderai.gateway.headers import Headers
+from coderai.gateway.headers import Headers, to_upstream
 from coderai.gateway.http1 import Sink
+from coderai.gateway.ledger import Admitted
 from coderai.gateway.upstream import Answer, Call, Upstream
+from coderai.records import Ask
 
 _LEAVING_SECONDS: Final = 10.0
 """How long the server waits for dumps to be written when it leaves."""
 
 
 class Dumps:
-    """Sends calls as *upstream* does, and writes them down. Fulfils ``calling.Sending``."""
+    """Sends calls as *upstream* does, and writes them down. Fulfils ``calling.Dumping``; sockets have ``message``."""
 
     def __init__(self, upstream: Upstream, writer: DumpWriter) -> None:
         self._upstream = upstream
@@ -46,6 +48,17 @@ class Dumps:
                 raise
             files.answer(answer.status, _raw(answer.headers))
             yield _Copied(answer, files)
+
+    def message(self, admitted: Admitted, ask: Ask, interception_id: str, data: bytes) -> DumpFiles:
+        """Write a request on a WebSocket down, with the headers of the handshake; return where its answer goes."""
+        instance, route = admitted.instance, admitted.route
+        defaults = instance.family.headers if instance.family else {}
+        headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor)
+        job = Job(instance, route, "GET", admitted.query, headers, data, admitted.credential, ask)
+        job.id, job.redaction = interception_id, admitted.redaction
+        files = self.begin(Call("GET", instance.url(route.path, admitted.query), headers, data), job)
+        files.answer(101, [])
+        return files
 
     def begin(self, call: Call, job: Job) -> DumpFiles:
         """Write one try down and return where its answer goes."""

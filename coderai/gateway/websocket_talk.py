@@ -9,6 +9,7 @@ from typing import Final
 
 from coderai.access.callers import Caller
 from coderai.errors import CoderaiError, Invalid
+from coderai.gateway.dump import Dumps
 from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
 from coderai.gateway.limits import Limits
 from coderai.gateway.refusals import status_of
@@ -62,6 +63,7 @@ class Means:
     limits: Limits
     breakers: Breakers | None = None
     pace: Pace = Pace()
+    dumps: Dumps | None = None
     sessions: Sessions = field(default_factory=Sessions)
 
 
@@ -218,6 +220,9 @@ class Talk:
         if means.breakers is not None:
             turn.permit = means.breakers.enter(admitted.instance.name, admitted.route.pattern, ask.model)
             held.callback(turn.permit.give_back)
+        if means.dumps is not None and turn.frame is not None:
+            turn.dump = means.dumps.message(admitted, ask, turn.entry.interception.id, turn.frame.data)
+            held.callback(turn.dump.close)
 
     def _asked(self, message: Message) -> Ask:
         """The words of a warm-up belong to the request that follows it, which brings only what is new."""
@@ -318,6 +323,8 @@ class Talk:
         seen = len(reader.calls)
         ended = reader.feed(frame.data)
         flight.turns += 1
+        if turn.dump is not None:
+            turn.dump.piece(frame.data + b"\n")
         if turn.entry is not None:
             for call_id in reader.calls[seen:]:
                 turn.entry.saw_call(call_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from coderai.gateway.dump_files import DumpFiles
 from coderai.gateway.ledger import Entry
 from coderai.gateway.watch import Flight
 from coderai.gateway.websocket_side import Frame
@@ -40,6 +41,7 @@ class Turn:
     cut: Ending | None = None
     """Why there is no such end."""
     first_byte_at: datetime | None = None
+    dump: DumpFiles | None = None
 
     def ends_with(self, frame: Frame) -> None:
         """Take the provider's own end."""

@@ -246,7 +246,7 @@ def _plane(
     exchanges = Exchanges(ledger, calling, watch, most)
     passthrough = Passthrough(calling, watch, most)
     limits = Limits(settings.aibridge_max_concurrency, settings.aibridge_rate_limit)
-    sockets = Sockets(socket_upstream, Means(ledger, watch, limits, breakers), most)
+    sockets = Sockets(socket_upstream, Means(ledger, watch, limits, breakers, dumps=dumps), most)
     actors = ActorHeaders(
         send=settings.aibridge_send_actor_headers,
         id_header=settings.aibridge_actor_header_id,

@@ -165,7 +165,7 @@ async def _opened(
         exchanges = Exchanges(Ledger(notebook), calling, watch, max_bytes)
         passthrough = Passthrough(calling, watch, max_bytes)
         limits = limits or Limits()
-        means = Means(Ledger(notebook), watch, limits, breakers, pace)
+        means = Means(Ledger(notebook), watch, limits, breakers, pace, dumps)
         sockets = Sockets(await stack.enter_async_context(connecting()), means, max_bytes)
         plane = DataPlane(
             authority or OneToken(),

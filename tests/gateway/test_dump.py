@@ -22,6 +22,7 @@ from coderai.wire.body import zstd_module
 from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening, Setting
 from tests.gateway.raw import request, serving, talk
 from tests.gateway.test_recorded import CHAT, MESSAGES, RESPONSES
+from tests.gateway.websockets import ASK, CODEX, connected, create
 
 OWN_KEY = "sk-ant-own-0123456789abcdef"
 OWN = {"X-Coder-AI-Governance-Token": TOKEN, "X-Api-Key": OWN_KEY, "Authorization": ""}
@@ -272,3 +273,26 @@ async def test_a_client_that_leaves_does_not_keep_files_open(opened: Opening, tm
         await setting.notebook.all_ended.wait()
     (answered,) = [text for name, text in files(tmp_path).items() if ".resp" in name]
     assert answered.endswith(b"data: {}\n\n" * 1)
+
+
+async def test_each_request_on_a_websocket_is_written_like_one_over_http(opened: Opening, tmp_path: Path):
+    replies = [responses_answer(text=f"hi {CENTRAL_KEY}"), responses_answer(text="hi")]
+    async with opened(*replies, dump_dir=tmp_path) as setting:
+        async with connected(setting, headers=CODEX | {"Cookie": "canary-cookie-0123456789"}) as client:
+            await client.ask(create(generate=False))
+            for _ in replies:
+                await client.ask({**ASK, "instructions": f"{TOKEN} {CENTRAL_KEY}"})
+        begun = setting.notebook.begun
+    dumped = files(tmp_path)
+    assert sorted(dumped) == sorted(
+        f"openai/{one.model}/{one.id}.{kind}.txt" for one in begun for kind in ("req", "resp")
+    )
+    folder = f"openai/{begun[1].model}/{begun[1].id}"
+    head, body = head_and_body(dumped[f"{folder}.req.txt"])
+    assert head[0] == b"GET /v1/responses HTTP/1.1"
+    assert json.loads(body)["type"] == "response.create"
+    answered, messages = head_and_body(dumped[f"{folder}.resp.txt"])
+    assert answered == [b"HTTP/1.1 101"]
+    assert [json.loads(line)["type"] for line in messages.splitlines()][-1] == "response.completed"
+    everything = b"".join(dumped.values())
+    assert [secret for secret in (TOKEN, CENTRAL_KEY, "canary-cookie") if secret.encode() in everything] == []

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from coderai.access.credentials import management_token, session_cookie
-from coderai.api import audit, gateway, health, providers, records, signing_in, tokens, users
+from coderai.api import audit, gateway, health, openapi, providers, records, signing_in, tokens, users
 from coderai.api.errors import fault, http_refusal, refusal
 from coderai.api.origins import origin_of, refuse_other_sites
 from coderai.api.routes import Ask, Open, Route, Signed, Visit
@@ -30,7 +30,8 @@ def routes(*, private: bool = False) -> list[Route]:
     """Return the whole table, in the order in which it is looked through."""
     table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
     table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
-    return [*table, *users.PRIVATE_ROUTES] if private else table
+    table += users.PRIVATE_ROUTES if private else ()
+    return [*table, *openapi.routes_about(table)]
 
 
 def add_routes(
@@ -63,9 +64,10 @@ def _in_public(services: Services, authority: TokenAuthority) -> Around:
         name, handler = f"{route.method} {route.path}", route.handler
 
         async def opened(visit: Visit) -> web.Response:
-            doors.count(visit.origin.ip, name)
-            refuse_other_sites(visit.request, services.access_url)
             assert isinstance(handler, Open)
+            if handler.counted:
+                doors.count(visit.origin.ip, name)
+            refuse_other_sites(visit.request, services.access_url)
             return await handler.call(visit)
 
         async def signed(visit: Visit) -> web.Response:

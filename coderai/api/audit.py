@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from coderai.api import documents
 from coderai.api.answers import answer, moment
 from coderai.api.parameters import clean, once, whole
-from coderai.api.routes import Ask, Route, Signed
+from coderai.api.routes import PAGE, About, Ask, Parameter, Route, Signed
 from coderai.control.users import as_uuid
 from coderai.errors import Invalid
 from coderai.query import CHANGES, read_moment, read_values
@@ -91,4 +92,20 @@ def _description(entry: Entry, person: Person | None) -> str:
     return f"{who} {_DID.get(entry.action, entry.action)} {what}"
 
 
-ROUTES: Final = (Route("GET", "/api/v2/audit", Signed(_list)),)
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v2/audit",
+        Signed(_list),
+        About(
+            "List changes of administration, newest first",
+            documents.AuditLog,
+            query=(
+                Parameter("q", "For example `resource_type:user username:alice`; every key is a parameter as well."),
+                *(Parameter(key) for key in CHANGES.keys),
+                *PAGE,
+                Parameter("after_id", "The last entry of the page before."),
+            ),
+        ),
+    ),
+)

@@ -5,8 +5,9 @@ from typing import Final
 from aiohttp import web
 
 from coderai.access.roles import Right, require
+from coderai.api import documents
 from coderai.api.answers import answer
-from coderai.api.routes import Ask, Route, Signed
+from coderai.api.routes import About, Ask, Route, Signed
 from coderai.providers.registry import Instance
 
 
@@ -34,5 +35,12 @@ def _shape(instance: Instance) -> dict[str, object]:
     }
 
 
-ROUTES: Final = (Route("GET", "/clients/setup", Signed(_setup)),)
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/clients/setup",
+        Signed(_setup),
+        About("What somebody who points a tool at the gateway has to know", documents.Setup),
+    ),
+)
 """Below ``clients``, which is no name of a provider."""

@@ -5,8 +5,9 @@ from typing import Final
 from aiohttp import web
 
 from coderai import __version__
+from coderai.api import documents
 from coderai.api.answers import answer, plain
-from coderai.api.routes import Open, Route, Visit
+from coderai.api.routes import About, Open, Route, Visit
 
 
 async def _healthz(_visit: Visit) -> web.Response:
@@ -38,10 +39,11 @@ async def _buildinfo(visit: Visit) -> web.Response:
     )
 
 
+_TEXT: Final = "text/plain"
 ROUTES: Final = (
-    Route("GET", "/healthz", Open(_healthz)),
-    Route("GET", "/readyz", Open(_readyz)),
-    Route("GET", "/api/v2/", Open(_greeting)),
-    Route("GET", "/api/v2", Open(_greeting)),
-    Route("GET", "/api/v2/buildinfo", Open(_buildinfo)),
+    Route("GET", "/healthz", Open(_healthz, counted=False), About("Is the process there?", str, content=_TEXT)),
+    Route("GET", "/readyz", Open(_readyz, counted=False), About("Does the database answer?", str, content=_TEXT)),
+    Route("GET", "/api/v2/", Open(_greeting), About("A greeting", documents.Message)),
+    Route("GET", "/api/v2", Open(_greeting), About("A greeting", documents.Message)),
+    Route("GET", "/api/v2/buildinfo", Open(_buildinfo), About("Version and addresses", documents.Build)),
 )

@@ -5,10 +5,11 @@ from typing import Final
 
 from aiohttp import web
 
+from coderai.api import documents
 from coderai.api.answers import answer
 from coderai.api.parameters import clean, flag, once, part, whole
 from coderai.api.record_shapes import detail_shape, interception_shape, session_shape, whole_interception_shape
-from coderai.api.routes import Ask, Route, Signed
+from coderai.api.routes import PAGE, About, Ask, Parameter, Route, Signed
 from coderai.control.lookup import Paging
 from coderai.control.users import as_uuid
 from coderai.errors import Invalid, NotFound
@@ -103,11 +104,79 @@ def _limit(query: Mapping[str, str], default: int = 100, most: int = 1000) -> in
     return whole(query, "limit", default, most)
 
 
+_RUNNING: Final = Parameter("include_running", "What has not ended yet as well.", "boolean")
+
+
+def _filters(language: Language) -> tuple[Parameter, ...]:
+    q = Parameter("q", 'For example `client:"Coder Agents" provider:openai`; every key is a parameter as well.')
+    return q, *(Parameter(key) for key in language.keys)
+
+
 ROUTES: Final = (
-    Route("GET", "/interceptions", Signed(_interceptions)),
-    Route("GET", "/interceptions/{id}", Signed(_interception)),
-    Route("GET", "/sessions", Signed(_sessions)),
-    Route("GET", "/sessions/{session_id}", Signed(_session)),
-    Route("GET", "/models", Signed(_models)),
-    Route("GET", "/clients", Signed(_clients)),
+    Route(
+        "GET",
+        "/interceptions",
+        Signed(_interceptions),
+        About(
+            "List exchanges with providers, newest first",
+            documents.Interceptions,
+            query=(
+                *_filters(INTERCEPTIONS),
+                *PAGE,
+                Parameter("after_id", "The last one of the page before."),
+                _RUNNING,
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "/interceptions/{id}",
+        Signed(_interception),
+        About("Show an exchange with all its records", documents.WholeInterception),
+    ),
+    Route(
+        "GET",
+        "/sessions",
+        Signed(_sessions),
+        About(
+            "List sessions, newest activity first",
+            documents.Sessions,
+            query=(
+                *_filters(SESSIONS),
+                *PAGE,
+                Parameter("cursor", "`next_cursor` of the page before."),
+                Parameter("after_session_id", "The last session of the page before."),
+                _RUNNING,
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "/sessions/{session_id}",
+        Signed(_session),
+        About(
+            "Show a session with a page of its threads",
+            documents.SessionDetail,
+            query=(
+                Parameter("initiator", "An id or a username, where several people have a session of this id."),
+                Parameter("limit", "How many threads at most: 1 to 200; 50 when it is missing or 0.", "integer"),
+                Parameter("after_id", "The last thread of the page before."),
+                Parameter("before_id", "The first thread of the page after."),
+                _RUNNING,
+            ),
+            refusals=(409,),
+        ),
+    ),
+    Route(
+        "GET",
+        "/models",
+        Signed(_models),
+        About("List the models that were seen", list[str], query=(*_filters(MODELS), *PAGE)),
+    ),
+    Route(
+        "GET",
+        "/clients",
+        Signed(_clients),
+        About("List the tools that were seen", list[str], query=(*_filters(CLIENTS), *PAGE)),
+    ),
 )

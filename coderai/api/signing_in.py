@@ -4,10 +4,11 @@ from typing import Final
 
 from aiohttp import web
 
+from coderai.api import documents
 from coderai.api.answers import answer
 from coderai.api.bodies import Login, read
 from coderai.api.parameters import part
-from coderai.api.routes import Ask, Open, Route, Signed, Visit
+from coderai.api.routes import About, Ask, Open, Route, Signed, Visit
 
 
 async def _login(visit: Visit) -> web.Response:
@@ -42,8 +43,23 @@ async def _another(ask: Ask) -> web.Response:
 
 
 ROUTES: Final = (
-    Route("POST", "/api/v2/users/login", Open(_login)),
-    Route("POST", "/api/v2/users/logout", Signed(_logout)),
-    Route("GET", "/api/v2/users/authmethods", Open(_methods)),
-    Route("POST", "/api/v2/users/{user}/keys", Signed(_another)),
+    Route(
+        "POST",
+        "/api/v2/users/login",
+        Open(_login),
+        About("Sign in with a password; also sets the cookie", documents.SessionToken, 201, Login, refusals=(401,)),
+    ),
+    Route(
+        "POST",
+        "/api/v2/users/logout",
+        Signed(_logout),
+        About("End the session that is used; a token goes on working", documents.Message),
+    ),
+    Route(
+        "GET",
+        "/api/v2/users/authmethods",
+        Open(_methods),
+        About("How people may sign in", documents.AuthMethods),
+    ),
+    Route("POST", "/api/v2/users/{user}/keys", Signed(_another), About("Begin a further session", documents.Key, 201)),
 )

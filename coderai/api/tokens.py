@@ -6,10 +6,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from coderai.access.tokens import EVERYTHING
+from coderai.api import documents
 from coderai.api.answers import answer, moment, no_content
 from coderai.api.bodies import CreateToken, read
 from coderai.api.parameters import flag, part
-from coderai.api.routes import Ask, Route, Signed
+from coderai.api.routes import About, Ask, Parameter, Route, Signed
 from coderai.control.tokens import NewToken
 from coderai.store.tokens import Token
 
@@ -92,11 +93,38 @@ def _microseconds(nanoseconds: int) -> int:
 
 _KEYS: Final = "/api/v2/users/{user}/keys"
 ROUTES: Final = (
-    Route("POST", _KEYS + "/tokens", Signed(_create)),
-    Route("GET", _KEYS + "/tokens", Signed(_list)),
-    Route("GET", _KEYS + "/tokens/tokenconfig", Signed(_config)),
-    Route("GET", _KEYS + "/tokens/{name}", Signed(_named)),
-    Route("GET", _KEYS + "/{id}", Signed(_get)),
-    Route("DELETE", _KEYS + "/{id}", Signed(_remove)),
-    Route("PUT", _KEYS + "/{id}/expire", Signed(_expire)),
+    Route(
+        "POST",
+        _KEYS + "/tokens",
+        Signed(_create),
+        About("Create a token; its secret is shown this once", documents.Key, 201, CreateToken, refusals=(409,)),
+    ),
+    Route(
+        "GET",
+        _KEYS + "/tokens",
+        Signed(_list),
+        About(
+            "List tokens",
+            list[documents.Token],
+            query=(
+                Parameter("include_all", "Those of everybody whose tokens the caller may see.", "boolean"),
+                Parameter("include_expired", "Expired ones as well.", "boolean"),
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        _KEYS + "/tokens/tokenconfig",
+        Signed(_config),
+        About("The longest lifetime, in nanoseconds, of a token of this user", documents.TokenConfig),
+    ),
+    Route("GET", _KEYS + "/tokens/{name}", Signed(_named), About("Show a token by its name", documents.Token)),
+    Route("GET", _KEYS + "/{id}", Signed(_get), About("Show a token or a session by its id", documents.Token)),
+    Route("DELETE", _KEYS + "/{id}", Signed(_remove), About("Remove a token or a session", None, 204)),
+    Route(
+        "PUT",
+        _KEYS + "/{id}/expire",
+        Signed(_expire),
+        About("Stop a token from working, and keep it in the lists", None, 204),
+    ),
 )

@@ -6,10 +6,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from coderai.access.roles import GIVEN_BY, ROLES, Right, may, require
+from coderai.api import documents
 from coderai.api.answers import answer, moment, no_content
 from coderai.api.bodies import CreateFirstUser, CreateUser, EditProfile, SetPassword, SetRoles, read
 from coderai.api.parameters import clean, part, whole
-from coderai.api.routes import Ask, Open, Route, Signed, Visit
+from coderai.api.routes import PAGE, About, Ask, Open, Parameter, Route, Signed, Visit
 from coderai.control.accounts import Profile
 from coderai.control.users import NewUser
 from coderai.errors import Invalid, NotFound
@@ -148,19 +149,62 @@ def _yes_or_no(text: str) -> bool | None:
     return None if not text else text == "true"
 
 
-ROUTES: Final = (
-    Route("GET", "/api/v2/users", Signed(_list)),
-    Route("POST", "/api/v2/users", Signed(_create)),
-    Route("GET", "/api/v2/users/first", Open(_first)),
-    Route("GET", "/api/v2/users/roles", Signed(_all_roles)),
-    Route("GET", "/api/v2/users/{user}", Signed(_get)),
-    Route("DELETE", "/api/v2/users/{user}", Signed(_delete)),
-    Route("PUT", "/api/v2/users/{user}/profile", Signed(_edit)),
-    Route("PUT", "/api/v2/users/{user}/password", Signed(_set_password)),
-    Route("PUT", "/api/v2/users/{user}/status/activate", Signed(_activate)),
-    Route("PUT", "/api/v2/users/{user}/status/suspend", Signed(_suspend)),
-    Route("GET", "/api/v2/users/{user}/roles", Signed(_roles)),
-    Route("PUT", "/api/v2/users/{user}/roles", Signed(_set_roles)),
+_USERS: Final = "/api/v2/users"
+_USER: Final = _USERS + "/{user}"
+_SEARCH: Final = (
+    Parameter("q", "For example `status:active role:auditor`; a word alone is part of a username or an e-mail."),
+    *PAGE,
 )
-PRIVATE_ROUTES: Final = (Route("POST", "/api/v2/users/first", Open(_create_first)),)
+ROUTES: Final = (
+    Route("GET", _USERS, Signed(_list), About("List users", documents.Users, query=_SEARCH)),
+    Route(
+        "POST",
+        _USERS,
+        Signed(_create),
+        About("Create a user or a service account", documents.User, 201, CreateUser, refusals=(409,)),
+    ),
+    Route("GET", _USERS + "/first", Open(_first), About("Is there a user?", documents.Message, refusals=(404,))),
+    Route("GET", _USERS + "/roles", Signed(_all_roles), About("List the roles", list[documents.Role])),
+    Route("GET", _USER, Signed(_get), About("Show a user", documents.User)),
+    Route("DELETE", _USER, Signed(_delete), About("Delete a user", documents.Message, refusals=(400, 409))),
+    Route(
+        "PUT",
+        _USER + "/profile",
+        Signed(_edit),
+        About("Change name, username or e-mail", documents.User, body=EditProfile, refusals=(409,)),
+    ),
+    Route(
+        "PUT",
+        _USER + "/password",
+        Signed(_set_password),
+        About("Set a password", None, 204, SetPassword, refusals=(409,)),
+    ),
+    Route(
+        "PUT",
+        _USER + "/status/activate",
+        Signed(_activate),
+        About("Let a suspended user in again", documents.User, refusals=(400, 409)),
+    ),
+    Route(
+        "PUT",
+        _USER + "/status/suspend",
+        Signed(_suspend),
+        About("Refuse everything that a user has", documents.User, refusals=(400, 409)),
+    ),
+    Route("GET", _USER + "/roles", Signed(_roles), About("Show a user's roles", documents.UserRoles)),
+    Route(
+        "PUT",
+        _USER + "/roles",
+        Signed(_set_roles),
+        About("Replace a user's roles", documents.User, body=SetRoles, refusals=(409,)),
+    ),
+)
+PRIVATE_ROUTES: Final = (
+    Route(
+        "POST",
+        _USERS + "/first",
+        Open(_create_first),
+        About("Create the first user", documents.FirstUser, 201, CreateFirstUser, refusals=(409,)),
+    ),
+)
 """Over the network anybody could be the first."""

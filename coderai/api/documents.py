@@ -1,0 +1,340 @@
+"""The answers of the API as types: for the OpenAPI document, and for the tests that compare them with what is sent."""
+
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic wants this one before Python 3.12
+)
+
+from typing_extensions import TypedDict
+
+Moment = str
+"""RFC 3339, in UTC."""
+
+
+class Document(TypedDict):
+    """Further members may come with a later version."""
+
+
+class Wrong(Document):
+    field: str
+    detail: str
+
+
+class Refusal(Document):
+    """Every error of the management API."""
+
+    message: str
+    detail: NotRequired[str | None]
+    validations: NotRequired[list[Wrong] | None]
+
+
+class Message(Document):
+    message: str
+
+
+class RoleName(Document):
+    name: str
+    display_name: str
+
+
+class Role(RoleName):
+    built_in: bool
+    assignable: bool
+
+
+class User(Document):
+    id: str
+    username: str
+    name: str
+    avatar_url: str
+    email: str
+    created_at: Moment
+    updated_at: Moment
+    last_seen_at: Moment
+    status: Literal["active", "dormant", "suspended"]
+    login_type: str
+    organization_ids: list[str]
+    roles: list[RoleName]
+    is_service_account: bool
+
+
+class Users(Document):
+    users: list[User]
+    count: int
+
+
+class UserRoles(Document):
+    roles: list[str]
+    organization_roles: dict[str, Any]
+
+
+class FirstUser(Document):
+    user_id: str
+    organization_id: str
+
+
+class SessionToken(Document):
+    session_token: str
+
+
+class Switch(Document):
+    enabled: bool
+
+
+class AuthMethods(Document):
+    password: Switch
+    github: Switch
+    oidc: Switch
+
+
+class Allowed(Document):
+    type: str
+    id: str
+
+
+class Key(Document):
+    key: str
+
+
+class Token(Document):
+    id: str
+    user_id: str
+    last_used: Moment
+    expires_at: Moment
+    created_at: Moment
+    updated_at: Moment
+    login_type: str
+    scope: str
+    scopes: list[str]
+    token_name: str
+    lifetime_seconds: int
+    allow_list: list[Allowed]
+    delegate: bool
+    username: str
+
+
+class TokenConfig(Document):
+    max_token_lifetime: int
+
+
+class Person(Document):
+    id: str
+    username: str
+    name: NotRequired[str | None]
+    avatar_url: NotRequired[str | None]
+
+
+class Difference(Document):
+    old: Any
+    new: Any
+    secret: bool
+
+
+class AuditEntry(Document):
+    id: str
+    request_id: str
+    time: Moment
+    ip: str
+    user_agent: str
+    resource_type: str
+    resource_id: str
+    resource_target: str
+    action: str
+    diff: dict[str, Difference]
+    status_code: int | None
+    additional_fields: dict[str, Any]
+    description: str
+    user: Person | None
+
+
+class AuditLog(Document):
+    audit_logs: list[AuditEntry]
+    count: int
+
+
+class Build(Document):
+    external_url: str
+    version: str
+    dashboard_url: str
+    telemetry: bool
+    workspace_proxy: bool
+    agent_api_version: str
+    provisioner_api_version: str
+    upgrade_message: str
+    deployment_id: str
+
+
+class SetupProvider(Document):
+    name: str
+    type: str
+    family: str
+    state: str
+    central_key: bool
+
+
+class Setup(Document):
+    access_url: str
+    enabled: bool
+    byok: bool
+    providers: list[SetupProvider]
+
+
+class Tokens(Document):
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_write_input_tokens: int
+
+
+class Session(Document):
+    id: str
+    initiator: Person
+    on_behalf_of: NotRequired[list[Person] | None]
+    providers: list[str]
+    models: list[str]
+    client: str
+    metadata: dict[str, Any]
+    started_at: Moment
+    ended_at: NotRequired[Moment | None]
+    last_active_at: Moment
+    threads: int
+    interceptions: int
+    token_usage_summary: Tokens
+    last_prompt: NotRequired[str | None]
+    running: NotRequired[int | None]
+
+
+class Sessions(Document):
+    count: int
+    count_capped: bool
+    sessions: list[Session]
+    next_cursor: NotRequired[str | None]
+
+
+class ToolCall(Document):
+    id: str
+    interception_id: str
+    tool: str
+    kind: str
+    injected: bool
+    input: str
+    created_at: Moment
+
+
+class Thought(Document):
+    text: str
+    source: NotRequired[str | None]
+
+
+class Failure(Document):
+    type: str | None
+    message: str
+
+
+class Step(Document):
+    interception_id: str
+    model: str
+    provider_name: str
+    started_at: Moment
+    ended_at: NotRequired[Moment | None]
+    ending: NotRequired[str | None]
+    prompt: NotRequired[str | None]
+    token_usage: Tokens
+    thinking: list[Thought]
+    tool_calls: list[ToolCall]
+    error: NotRequired[Failure | None]
+
+
+class Thread(Document):
+    id: str
+    prompt: NotRequired[str | None]
+    model: str
+    provider: str
+    credential_kind: str
+    credential_hint: str
+    started_at: Moment
+    ended_at: NotRequired[Moment | None]
+    token_usage: Tokens
+    steps: list[Step]
+    error_type: NotRequired[str | None]
+    error_message: NotRequired[str | None]
+
+
+class SessionDetail(Document):
+    id: str
+    initiator: Person
+    on_behalf_of: NotRequired[list[Person] | None]
+    providers: list[str]
+    models: list[str]
+    client: NotRequired[str | None]
+    metadata: dict[str, Any]
+    started_at: Moment
+    ended_at: NotRequired[Moment | None]
+    last_active_at: Moment
+    token_usage_summary: Tokens
+    thread_count: int
+    threads: list[Thread]
+
+
+class Usage(Tokens):
+    id: str
+    interception_id: str
+    provider_response_id: str
+    metadata: dict[str, Any]
+    created_at: Moment
+
+
+class Prompt(Document):
+    id: str
+    interception_id: str
+    provider_response_id: str
+    prompt: str
+    metadata: dict[str, Any]
+    created_at: Moment
+
+
+class Interception(Document):
+    id: str
+    api_key_id: str | None
+    initiator: Person
+    on_behalf_of: NotRequired[Person | None]
+    provider: str
+    provider_name: str
+    model: str
+    client: str
+    session_id: str
+    metadata: dict[str, Any]
+    started_at: Moment
+    ended_at: Moment | None
+    token_usages: list[Usage]
+    user_prompts: list[Prompt]
+    tool_usages: list[ToolCall]
+
+
+class Interceptions(Document):
+    count: int
+    count_capped: bool
+    results: list[Interception]
+
+
+class ThoughtRow(Document):
+    id: str
+    interception_id: str
+    content: str
+    metadata: dict[str, Any]
+    created_at: Moment
+
+
+class WholeInterception(Interception):
+    api: str
+    user_agent: str
+    stream: bool
+    client_session_id: str | None
+    thread_parent_id: str | None
+    thread_root_id: str | None
+    credential_kind: str
+    credential_hint: str
+    http_status: int | None
+    first_byte_at: Moment | None
+    model_thoughts: list[ThoughtRow]

@@ -1,0 +1,140 @@
+"""Every endpoint and every role: which status each gets. A new route needs a row here; a test says so.
+
+In a path ``{max}`` is a member whom only this row touches, ``{token}`` his token, ``{peer}`` an owner.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+WHO = ("owner", "auditor", "user_admin", "member", "service", "user_only", "nobody")
+"""``service`` is a service account, ``user_only`` an owner whose token has the scope ``ai:use`` only."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one request gives to each in turn."""
+
+    method: str
+    path: str
+    route: str
+    """The path in the table."""
+    owner: int
+    auditor: int
+    user_admin: int
+    member: int
+    service: int
+    user_only: int
+    nobody: int = 401
+    body: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def row(request: str, *statuses: int, route: str = "", body: Any = None) -> Row:
+    """Return a row: statuses in the order of WHO; the path is the route, unless that is named."""
+    method, _, path = request.partition(" ")
+    return Row(method, path, route or path, *statuses, body=body)
+
+
+def open_to_all(request: str, status: int, body: Any = None) -> Row:
+    return row(request, *[status] * len(WHO), body=body)
+
+
+_USER = "/api/v2/users/{user}"
+_KEYS = _USER + "/keys"
+_NEW_USER = {"username": "newcomer", "email": "new@example.com", "login_type": "none"}
+_PASSWORD = {"password": "quite long enough", "old_password": "wrong one"}
+
+SERVER = [
+    open_to_all("GET /healthz", 200),
+    open_to_all("GET /readyz", 200),
+    open_to_all("GET /api/v2/", 200),
+    open_to_all("GET /api/v2", 200),
+    open_to_all("GET /api/v2/buildinfo", 200),
+    open_to_all("GET /api/v2/openapi.json", 200),
+    open_to_all("GET /api/v2/docs", 200),
+]
+USERS = [
+    row("GET /api/v2/users", 200, 200, 200, 200, 200, 403),
+    row("POST /api/v2/users", 201, 403, 201, 403, 403, 403, body=_NEW_USER),
+    open_to_all("GET /api/v2/users/first", 200),
+    row("GET /api/v2/users/roles", 200, 200, 200, 200, 200, 403),
+    row("GET /api/v2/users/me", 200, 200, 200, 200, 200, 403, route=_USER),
+    row("GET /api/v2/users/{max}", 200, 200, 200, 404, 404, 403, route=_USER),
+    row("DELETE /api/v2/users/{max}", 200, 403, 200, 404, 404, 403, route=_USER),
+    row("DELETE /api/v2/users/me", 400, 403, 400, 403, 403, 403, route=_USER),
+    row("PUT /api/v2/users/me/profile", *[200] * 5, 403, route=_USER + "/profile", body={"name": "X"}),
+    row("PUT /api/v2/users/{max}/profile", 200, 403, 200, 404, 404, 403, route=_USER + "/profile", body={"name": "X"}),
+    row("PUT /api/v2/users/me/password", *[204] * 4, 409, 403, route=_USER + "/password", body=_PASSWORD),
+    row("PUT /api/v2/users/{max}/password", 204, 403, 204, 404, 404, 403, route=_USER + "/password", body=_PASSWORD),
+    row("PUT /api/v2/users/{max}/status/activate", 200, 403, 200, 404, 404, 403, route=_USER + "/status/activate"),
+    row("PUT /api/v2/users/{max}/status/suspend", 200, 403, 200, 404, 404, 403, route=_USER + "/status/suspend"),
+    row("PUT /api/v2/users/{peer}/status/suspend", 200, 403, 403, 404, 404, 403, route=_USER + "/status/suspend"),
+    row("GET /api/v2/users/me/roles", *[200] * 5, 403, route=_USER + "/roles"),
+    row("GET /api/v2/users/{max}/roles", 200, 200, 200, 404, 404, 403, route=_USER + "/roles"),
+    row("PUT /api/v2/users/{max}/roles", 200, 403, 200, 404, 404, 403, route=_USER + "/roles", body={"roles": []}),
+    row(
+        "PUT /api/v2/users/{max}/roles",
+        *(200, 403, 403, 404, 404, 403),
+        route=_USER + "/roles",
+        body={"roles": ["auditor"]},
+    ),
+]
+SIGN_IN = [
+    open_to_all("POST /api/v2/users/login", 401, body={"email": "nobody@example.com", "password": "wrong"}),
+    row("POST /api/v2/users/logout", *[200] * 6),
+    open_to_all("GET /api/v2/users/authmethods", 200),
+]
+TOKENS = [
+    row("POST /api/v2/users/me/keys", *[201] * 5, 403, route=_KEYS),
+    row("POST /api/v2/users/{max}/keys", 404, 404, 404, 404, 404, 403, route=_KEYS),
+    row("POST /api/v2/users/me/keys/tokens", *[201] * 5, 403, route=_KEYS + "/tokens", body={}),
+    row("POST /api/v2/users/{max}/keys/tokens", 201, *[404] * 4, 403, route=_KEYS + "/tokens", body={}),
+    row("GET /api/v2/users/me/keys/tokens", *[200] * 5, 403, route=_KEYS + "/tokens"),
+    row("GET /api/v2/users/{max}/keys/tokens", 200, *[404] * 4, 403, route=_KEYS + "/tokens"),
+    row("GET /api/v2/users/me/keys/tokens/tokenconfig", *[200] * 5, 403, route=_KEYS + "/tokens/tokenconfig"),
+    row("GET /api/v2/users/me/keys/tokens/first", *[200] * 5, 403, route=_KEYS + "/tokens/{name}"),
+    row("GET /api/v2/users/{max}/keys/tokens/first", 200, *[404] * 4, 403, route=_KEYS + "/tokens/{name}"),
+    row("GET /api/v2/users/{max}/keys/{token}", 200, *[404] * 4, 403, route=_KEYS + "/{id}"),
+    row("DELETE /api/v2/users/{max}/keys/{token}", 204, *[404] * 4, 403, route=_KEYS + "/{id}"),
+    row("PUT /api/v2/users/{max}/keys/{token}/expire", 204, *[404] * 4, 403, route=_KEYS + "/{id}/expire"),
+]
+AUDIT = [row("GET /api/v2/audit", 200, 200, 403, 403, 403, 403)]
+
+_UNKNOWN = "00000000-0000-7000-8000-000000000000"
+_OPENAI = {"type": "openai", "name": "new", "base_url": "https://ai.example.com/v1", "api_keys": ["sk-0123456789"]}
+_PROVIDER = "/api/v2/ai/providers/{provider}"
+PROVIDERS = [
+    row("GET /api/v2/ai/providers", 200, 403, 403, 403, 403, 403),
+    row("POST /api/v2/ai/providers", 409, 403, 403, 403, 403, 403, body=_OPENAI),  # 409: no key to seal with here
+    row(f"GET /api/v2/ai/providers/{_UNKNOWN}", 404, 403, 403, 403, 403, 403, route=_PROVIDER),
+    row(f"PATCH /api/v2/ai/providers/{_UNKNOWN}", 404, *[403] * 5, route=_PROVIDER, body={"enabled": False}),
+    row(f"DELETE /api/v2/ai/providers/{_UNKNOWN}", 404, 403, 403, 403, 403, 403, route=_PROVIDER),
+    row(f"POST /api/v2/ai/providers/{_UNKNOWN}/test", 404, 403, 403, 403, 403, 403, route=_PROVIDER + "/test"),
+]
+
+
+def _records(prefix: str) -> list[Row]:
+    unknown, one = f"{prefix}/interceptions/{_UNKNOWN}", f"{prefix}/interceptions/{{id}}"
+    return [
+        row(f"GET {prefix}/interceptions", *[200] * 5, 403),
+        row(f"GET {unknown}", *[404] * 5, 403, route=one),
+        row(f"GET {prefix}/sessions", *[200] * 5, 403),
+        row(f"GET {prefix}/sessions/x", *[404] * 5, 403, route=f"{prefix}/sessions/{{session_id}}"),
+        row(f"GET {prefix}/models", *[200] * 5, 403),
+        row(f"GET {prefix}/clients", *[200] * 5, 403),
+        row(f"GET {prefix}/clients/setup", *[200] * 6),
+    ]
+
+
+MATRIX = [
+    *SERVER,
+    *USERS,
+    *SIGN_IN,
+    *TOKENS,
+    *AUDIT,
+    *PROVIDERS,
+    *_records("/api/v2/aibridge"),
+    *_records("/api/v2/ai-gateway"),
+]

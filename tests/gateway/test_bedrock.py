@@ -3,10 +3,12 @@
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import aiohttp
 import anthropic
 import pytest
 
@@ -26,6 +28,7 @@ from coderai.demo.bedrock import (
 )
 from coderai.demo.provider import BreakOff, Reply, ScriptedProvider, Seen, Stall
 from coderai.gateway.watch import Patience
+from coderai.providers.retries import Retries
 from coderai.records import Ending, ErrorType, ToolCall, Usage
 from coderai.settings.provider import BedrockConfig, ProviderConfig
 from tests.gateway.conftest import TOKEN, Opening, Setting
@@ -213,6 +216,17 @@ async def test_an_assumed_role_signs_with_its_session_and_refused_sessions_are_r
     assert hints == ["ASIA...0001", "ASIA...0001", "ASIA...0001", "ASIA...0003"]
 
 
+async def test_each_try_is_signed(opened: Opening):
+    busy = answering(reply=lambda: refusal(503, "ServiceUnavailableException", "later"))
+    async with (
+        opened(busy, busy, answering(), configured=amazon(), retries=Retries(2, first=0.0)) as setting,
+        setting.post("/aws/v1/messages", ASK) as answer,
+    ):
+        assert (answer.status, (await answer.json())["id"]) == (200, "msg_bdrk_1")
+    assert len(setting.provider.seen) == 3
+    assert setting.notebook.endings == [Ending.COMPLETE]
+
+
 async def test_without_any_credentials_nothing_is_called(
     opened: Opening, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -325,6 +339,34 @@ async def test_a_stream_that_breaks_never_ends_cleanly(opened: Opening, steps: i
     assert b"event: error\n" in said
     assert b"message_stop" not in said
     assert setting.notebook.endings == [Ending.BROKEN_OFF]
+
+
+WHOLE = framed(ANSWER(stream=True))
+PLACES = range(0, len(WHOLE.body), 61)
+
+
+def spoiled(at: int) -> Reply:
+    """Return the whole answer with one byte that is another."""
+    body = bytearray(WHOLE.body)
+    body[at] ^= 0x20
+    return replace(WHOLE, chunks=[bytes(body)])
+
+
+async def test_one_wrong_byte_anywhere_is_never_a_clean_end(opened: Opening):
+    async with opened(*map(spoiled, PLACES), configured=amazon()) as setting:
+        ends = [await listened(setting) for _ in PLACES]
+    assert set(ends) == {(502, True), (200, False)}
+    assert set(setting.notebook.endings) == {Ending.BROKEN_OFF}
+
+
+async def listened(setting: Setting) -> tuple[int, bool]:
+    """Ask for a stream; return the status, and whether the transfer ended cleanly."""
+    async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
+        try:
+            assert b"message_stop" not in await answer.read()
+        except aiohttp.ClientError:
+            return answer.status, False
+        return answer.status, True
 
 
 async def test_a_stream_whose_first_message_is_broken_is_a_clean_502(opened: Opening):

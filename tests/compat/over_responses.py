@@ -2,7 +2,7 @@
 
 from coderai.demo.answers import Tool
 from coderai.records import Api
-from tests.compat.talk import CALL_ID, FLAT_FUNCTIONS, PROMPT, SESSION, Talk, compact, responses, said, stainless
+from tests.compat.talk import CALL_ID, FLAT_FUNCTIONS, PROMPT, SESSION, Json, Talk, compact, responses, said, stainless
 
 SCRIPT = Tool("exec", "cat tests/test_login.py\n", id=CALL_ID, kind="custom_tool_call")
 THREAD = "9d0b7f2f-0000-7000-8000-000000000001"
@@ -43,7 +43,7 @@ def _codex_items(*tools: object) -> list[object]:
     ]
 
 
-CODEX_MEMBERS = {
+CODEX_MEMBERS: Json = {
     "instructions": "You are Codex.",
     "tool_choice": "auto",
     "parallel_tool_calls": False,

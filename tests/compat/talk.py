@@ -1,7 +1,7 @@
 """One client tool as it was seen on the wire: two requests of a tool loop, and what the records must say about them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,11 @@ _PATHS = {
     Api.CHAT: "/openai/v1/chat/completions",
     Api.RESPONSES: "/openai/v1/responses",
 }
-_ANSWERS = {Api.MESSAGES: messages_answer, Api.CHAT: chat_answer, Api.RESPONSES: responses_answer}
+_ANSWERS: Mapping[Api, Callable[..., Reply]] = {
+    Api.MESSAGES: messages_answer,
+    Api.CHAT: chat_answer,
+    Api.RESPONSES: responses_answer,
+}
 
 
 def stainless(lang: str, version: str, **more: str) -> dict[str, str]:
@@ -100,7 +104,7 @@ def stainless(lang: str, version: str, **more: str) -> dict[str, str]:
 def messages(first: list[Any], *, model: str = "claude-sonnet-4-5-20250929", **members: Any) -> tuple[Json, Json]:
     """Two requests of the Messages API: the conversation *first*, then with the call and its result."""
     body = {"model": model, "max_tokens": 32000, "messages": first, "stream": True, **members}
-    call = {"type": "tool_use", "id": CALL_ID, "name": READ.name, "input": dict(READ.input)}  # type: ignore[call-overload]
+    call = {"type": "tool_use", "id": CALL_ID, "name": READ.name, "input": json.loads(READ.arguments)}
     result = {"type": "tool_result", "tool_use_id": CALL_ID, "content": RESULT, "cache_control": {"type": "ephemeral"}}
     thought = {"type": "thinking", "thinking": "", "signature": "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds"}
     more = [{"role": "assistant", "content": [thought, call]}, {"role": "user", "content": [result]}]

@@ -216,6 +216,7 @@ class _Answering:
             call = Call(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
         if not self._since:
             self._since = asyncio.get_running_loop().time()
+        self._flight.turns += 1  # each try has the whole patience
         limit, dumps = self._flight.limit(), self._calling.dumps
         sending = self._calling.upstream.send(call, limit) if dumps is None else dumps.send(call, limit, job)
         answer = await sending.__aenter__()

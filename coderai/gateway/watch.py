@@ -71,7 +71,6 @@ class Flight:
 
     async def pause(self, seconds: float) -> None:
         """Wait before the next try; raises TimeoutError when the client leaves, or the server stops, meanwhile."""
-        self.turns += 1  # the next try has the whole patience
         self._pausing = True
         try:
             async with self.limit():
@@ -126,7 +125,7 @@ class Flight:
             if self._pausing or now - self._gone_since >= patience.drain:
                 self.interrupt(Ending.CLIENT_LEFT)
             return False
-        if quiet >= patience.upstream:
+        if quiet >= patience.upstream and not self._pausing:
             self.interrupt(Ending.CLIENT_LEFT if self.writing else Ending.TIMEOUT)
             return False
         if self._reader is None or self.writing or not patience.keep_alive:

@@ -172,6 +172,12 @@ async def test_a_client_that_left_during_the_first_try_gets_no_second(opened: Op
         assert (setting.notebook.endings, len(setting.provider.seen)) == ([Ending.CLIENT_LEFT], 1)
 
 
+async def test_a_pause_of_our_own_is_no_silence_of_the_provider(opened: Opening):
+    options = {"retries": Retries(first=0.3), "patience": Patience(upstream=0.1)}
+    async with opened(MESSAGES_WHOLE.error(503), MESSAGES_WHOLE.answer, **options) as setting:
+        assert (await ask(setting, MESSAGES_WHOLE)).status == 200
+
+
 async def test_a_server_that_stops_ends_the_wait_for_the_next_try(opened: Opening):
     async with opened(MESSAGES_WHOLE.error(503), retries=NEVER_COMES) as setting, asyncio.TaskGroup() as tasks:
         asking = tasks.create_task(ask(setting, MESSAGES_WHOLE), name="ask")

@@ -2,63 +2,27 @@
 
 import gzip
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
-import aiohttp
 import anthropic
 import pytest
 
-from coderai.demo.answers import Tokens, Tool
-from coderai.demo.answers_messages import messages_answer
 from coderai.demo.bedrock import (
     Account,
     Issued,
     bedrock,
-    chunk,
-    exception,
-    framed,
     mantle,
     model_of,
     refusal,
     security_tokens,
 )
-from coderai.demo.provider import BreakOff, Reply, ScriptedProvider, Seen, Stall
-from coderai.gateway.watch import Patience
+from coderai.demo.provider import Reply, ScriptedProvider, Seen
 from coderai.providers.retries import Retries
 from coderai.records import Ending, ErrorType, ToolCall, Usage
-from coderai.settings.provider import BedrockConfig, ProviderConfig
+from coderai.settings.provider import BedrockConfig
+from tests.gateway.amazon import ANSWER, ASK, KEY_ID, MANTLE, MODEL, SECRET, SMALL, STATIC, TOOLS, amazon, answering
 from tests.gateway.conftest import TOKEN, Opening, Setting
-
-KEY_ID = "AKIAIOSFODNN7EXAMPLE"
-SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-ACCOUNT = Account({KEY_ID: SECRET}, region="eu-west-1")
-MODEL = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
-SMALL = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-haiku-4-5-20251001-v1:0"
-STATIC = BedrockConfig("eu-west-1", "", (KEY_ID,), (SECRET,), MODEL, SMALL)
-MANTLE = BedrockConfig("eu-west-1", "", (KEY_ID,), (SECRET,), protocol="mantle")
-TOOLS = [{"name": "read_file", "input_schema": {"type": "object"}}]
-ANSWER = partial(
-    messages_answer,
-    text="Reading.",
-    thinking="Where is it?",
-    tools=[Tool("read_file", {"path": "a.py"}, id="toolu_1")],
-    usage=Tokens(input=10, output=5, cache_read=3),
-    id="msg_bdrk_1",
-)
-ASK = {"model": "claude-opus-4-6", "max_tokens": 9000, "messages": [{"role": "user", "content": "read a.py"}]}
-
-
-def amazon(config: BedrockConfig = STATIC, kind: str = "bedrock") -> Callable[[str], list[ProviderConfig]]:
-    """Return the configuration of one provider "aws" at the scripted Amazon."""
-    return lambda url: [ProviderConfig(kind, "aws", url, bedrock=config)]
-
-
-def answering(*_: object, reply: Callable[[], Reply] = ANSWER) -> Callable[[Seen], Reply]:
-    return bedrock(lambda seen: reply(), ACCOUNT)
 
 
 def sdk(setting: Setting, **options: object) -> anthropic.AsyncAnthropic:
@@ -114,30 +78,6 @@ async def test_neither_token_nor_beta_header_nor_the_clients_amz_headers_go_to_a
     assert seen.headers["X-App"] == "cli"
     assert seen.path.endswith("/invoke")
     assert TOKEN not in str(seen)
-
-
-@pytest.mark.parametrize("size", [1, 7, 4096])
-async def test_any_chunking_gives_the_events_that_anthropic_would_send(opened: Opening, size: int):
-    whole = ANSWER(stream=True)
-    split = framed(whole).split(size)
-    async with (
-        opened(lambda seen: split, configured=amazon()) as setting,
-        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
-    ):
-        assert answer.headers["Content-Type"] == "text/event-stream"
-        assert await answer.read() == whole.body
-
-
-async def test_events_flow_at_once_but_the_end_waits_for_the_records(opened: Opening):
-    whole = framed(ANSWER(stream=True))
-    async with opened(lambda seen: whole, configured=amazon()) as setting:
-        setting.notebook.may_end.clear()
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            await setting.notebook.end_asked.wait()
-            early = await answer.content.readuntil(b'"output_tokens":5}}\n\n')
-            assert b"message_stop" not in early
-            setting.notebook.may_end.set()
-            assert b"message_stop" in await answer.read()
 
 
 async def test_a_compressed_request_is_undone_for_amazon(opened: Opening):
@@ -290,127 +230,6 @@ async def test_a_wrong_secret_is_an_error_of_amazon(opened: Opening):
         said = await answer.json()
         assert (answer.status, said["error"]["type"]) == (403, "authentication_error")
         assert said["error"]["message"] == "the signature does not match"
-
-
-async def test_a_stream_that_fails_ends_with_the_error_event(opened: Opening):
-    good = framed(ANSWER(stream=True)).cut(3)
-    failing = good.cut(3, exception("throttlingException", "Too many tokens, slow down"))
-    async with (
-        opened(lambda seen: failing, configured=amazon()) as setting,
-        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
-    ):
-        said = await answer.read()
-    assert said.count(b"event: error") == 1
-    last = json.loads(said.rpartition(b"data: ")[2])
-    assert last["error"] == {"type": "rate_limit_error", "message": "Too many tokens, slow down"}
-    assert b"message_stop" not in said
-    end = setting.notebook.only_end
-    assert (end.ending, end.error_type) == (Ending.UPSTREAM_ERROR, ErrorType.RATE_LIMITED)
-    assert end.error_message == "Too many tokens, slow down"
-
-
-SPOILED = chunk(b'{"type":"ping"}')[:-1] + b"\x00"
-
-
-@pytest.mark.parametrize(
-    ("steps", "then"),
-    [
-        (3, (SPOILED,)),
-        (3, (SPOILED, Stall())),
-        (3, (BreakOff(),)),
-        (3, (SPOILED[:20],)),
-        (3, ()),
-        (3, (b"HTTP/1.1 500 what is this",)),
-    ],
-)
-async def test_a_stream_that_breaks_never_ends_cleanly(opened: Opening, steps: int, then: tuple[object, ...]):
-    broken = framed(ANSWER(stream=True)).cut(steps, *then)
-    async with (
-        opened(lambda seen: broken, configured=amazon()) as setting,
-        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
-    ):
-        assert answer.status == 200
-        pieces = []
-        with pytest.raises(Exception, match=r"payload|closed"):  # noqa: PT012 - aiohttp tells in several ways
-            async for piece in answer.content.iter_any():
-                pieces.append(piece)
-    said = b"".join(pieces)
-    assert said.startswith(b"event: message_start\n")
-    assert b"event: error\n" in said
-    assert b"message_stop" not in said
-    assert setting.notebook.endings == [Ending.BROKEN_OFF]
-
-
-WHOLE = framed(ANSWER(stream=True))
-PLACES = range(0, len(WHOLE.body), 61)
-
-
-def spoiled(at: int) -> Reply:
-    """Return the whole answer with one byte that is another."""
-    body = bytearray(WHOLE.body)
-    body[at] ^= 0x20
-    return replace(WHOLE, chunks=[bytes(body)])
-
-
-async def test_one_wrong_byte_anywhere_is_never_a_clean_end(opened: Opening):
-    async with opened(*map(spoiled, PLACES), configured=amazon()) as setting:
-        ends = [await listened(setting) for _ in PLACES]
-    assert set(ends) == {(502, True), (200, False)}
-    assert set(setting.notebook.endings) == {Ending.BROKEN_OFF}
-
-
-async def listened(setting: Setting) -> tuple[int, bool]:
-    """Ask for a stream; return the status, and whether the transfer ended cleanly."""
-    async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-        try:
-            assert b"message_stop" not in await answer.read()
-        except aiohttp.ClientError:
-            return answer.status, False
-        return answer.status, True
-
-
-async def test_a_stream_whose_first_message_is_broken_is_a_clean_502(opened: Opening):
-    broken = Reply(chunks=[SPOILED], content_type="application/vnd.amazon.eventstream")
-    async with (
-        opened(lambda seen: broken, configured=amazon()) as setting,
-        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
-    ):
-        assert answer.status == 502
-        assert (await answer.json())["error"]["type"] == "api_error"
-    assert setting.notebook.endings == [Ending.BROKEN_OFF]
-
-
-@pytest.mark.parametrize("steps", [0, 2])
-async def test_a_silent_stream_gets_keep_alives_at_the_border_of_events(opened: Opening, steps: int):
-    whole = framed(ANSWER(stream=True))
-    stall = Stall()
-    unfinished = whole.chunks[steps]
-    half = whole.cut(steps, unfinished[:9], stall, unfinished[9:], *whole.chunks[steps + 1 :])
-    patience = Patience(keep_alive=0.05)
-    async with (
-        opened(lambda seen: half, configured=amazon(), patience=patience) as setting,
-        setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer,
-    ):
-        early = await answer.content.readuntil(b": keep-alive\n\n")
-        stall.release()
-        rest = await answer.read()
-    assert (early + rest).replace(b": keep-alive\n\n", b"") == ANSWER(stream=True).body
-
-
-async def test_a_client_that_leaves_still_leaves_its_usage(opened: Opening):
-    whole = framed(ANSWER(stream=True))
-    pause = Stall()
-    slow = whole.cut(2, pause, *whole.chunks[2:])
-    async with opened(lambda seen: slow, configured=amazon()) as setting:
-        async with setting.post("/aws/v1/messages", {**ASK, "stream": True}) as answer:
-            await answer.content.readany()
-            await pause.reached.wait()
-            answer.close()
-        pause.release()
-        await setting.notebook.all_ended.wait()
-    end = setting.notebook.only_end
-    assert end.ending is Ending.CLIENT_LEFT
-    assert [fact.output for fact in end.answer.facts if isinstance(fact, Usage)] == [5]
 
 
 # ---- what is not there -----------------------------------------------------------------------------------------------

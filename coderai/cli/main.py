@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from coderai import __version__
-from coderai.cli import clients, demo, interceptions, sessions, tokens, users
+from coderai.cli import clients, demo, interceptions, providers, sessions, tokens, users
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
 from coderai.cli.shapes import Build
@@ -85,6 +85,7 @@ def version(run: Run) -> None:
 _NOUNS: Final = (
     ("users", "Who may use the gateway.", users.register),
     ("tokens", "Tokens that tools and people sign in with.", tokens.register),
+    ("providers", "Who is called: AI providers and their keys.", providers.register),
     ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
     ("interceptions", "Single exchanges with a provider.", interceptions.register),
     ("clients", "Tools: those that were seen, and how one is pointed here.", clients.register),

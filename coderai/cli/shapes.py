@@ -248,3 +248,29 @@ def read(body: bytes, shape: type[T]) -> T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CoderaiError(f"the server's answer cannot be read: {error}; is this a coderai server?") from error
+
+
+class ProviderKey(Document, frozen=True):
+    id: str = ""
+    created_at: str = ""
+
+
+class Provider(Document, frozen=True):
+    id: str
+    type: str = ""
+    name: str = ""
+    display_name: str = ""
+    base_url: str = ""
+    api_keys: list[ProviderKey] = []
+    settings: dict[str, Any] | None = None
+    status: str = ""
+    status_reason: str = ""
+    source: str = ""
+
+
+class Tested(Document, frozen=True):
+    """What a test call to a provider said."""
+
+    ok: bool
+    message: str = ""
+    ms: int = 0

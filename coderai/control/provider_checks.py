@@ -75,7 +75,7 @@ def _name_problems(name: str) -> Problems:
 def _url_problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Problems:
     url = written.base_url
     if not url:
-        if written.is_bedrock:
+        if written.is_bedrock or written.type == "bedrock":
             return []
         kind = KINDS.get(written.type)
         example = (kind.default_base_url or kind.example_base_url) if kind else "https://ai.example.com/v1"

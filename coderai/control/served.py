@@ -6,10 +6,11 @@ from typing import Final
 
 from coderai.control.configured import CONFIG
 from coderai.control.providers import Kept, ProviderControl
-from coderai.errors import CoderaiError
+from coderai.errors import BadSettings, CoderaiError
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry, build
-from coderai.settings import BedrockConfig, ProviderConfig
+from coderai.settings import ProviderConfig
+from coderai.settings.drafts import Draft, finish
 from coderai.store.providers import TOPIC
 from coderai.store.watching import EVERYTHING
 
@@ -53,32 +54,35 @@ class Served:
 
 def instance_of(kept: Kept, *, allow_byok: bool) -> Instance:
     """Return the instance for a provider of the database, whatever its state."""
-    provider = kept.provider
-    config = ProviderConfig(
-        provider.type,
-        provider.name,
-        provider.base_url,
-        tuple(key.text for key in kept.keys),
-        _bedrock(kept),
-        API,
-        f"provider {provider.name}",
-    )
-    instance = build(config, allow_byok=allow_byok)
-    return instance if provider.enabled else replace(instance, state="disabled")
+    try:
+        [config] = finish([_draft(kept)])
+        instance = build(config, allow_byok=allow_byok)
+    except BadSettings as error:  # it was right when it was written; rules may have become stricter since
+        provider = kept.provider
+        instance = Instance(provider.name, provider.type, provider.base_url, None, state="error", reason=str(error))
+    return instance if kept.provider.enabled else replace(instance, state="disabled")
 
 
-def _bedrock(kept: Kept) -> BedrockConfig | None:
-    settings = kept.bedrock
-    if settings is None:
-        return None
-    return BedrockConfig(
-        region=settings.get("region", ""),
-        base_url=kept.provider.base_url,
-        access_keys=tuple(filter(None, [settings.get("access_key")])),
-        access_key_secrets=tuple(filter(None, [settings.get("access_key_secret")])),
-        model=settings.get("model", ""),
-        small_fast_model=settings.get("small_fast_model", ""),
-        role_arn=settings.get("role_arn", ""),
-        external_id=settings.get("external_id", ""),
-        protocol="mantle" if settings.get("protocol") == "mantle" else "invoke-model",
+def _draft(kept: Kept) -> Draft:
+    """The same rules fill in what was left out as for a provider of the configuration."""
+    provider, settings = kept.provider, kept.bedrock or {}
+
+    def listed(name: str) -> list[str] | None:
+        return [settings[name]] if settings.get(name) else None
+
+    return Draft(
+        where=f"provider {provider.name}",
+        source=API,
+        type=provider.type,
+        name=provider.name,
+        base_url=provider.base_url,
+        keys=[key.text for key in kept.keys] or None,
+        bedrock_region=settings.get("region", ""),
+        bedrock_access_keys=listed("access_key"),
+        bedrock_access_key_secrets=listed("access_key_secret"),
+        bedrock_model=settings.get("model", ""),
+        bedrock_small_fast_model=settings.get("small_fast_model", ""),
+        bedrock_role_arn=settings.get("role_arn", ""),
+        bedrock_external_id=settings.get("external_id", ""),
+        bedrock_protocol=settings.get("protocol", ""),
     )

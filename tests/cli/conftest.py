@@ -68,7 +68,7 @@ def api() -> Iterator[FakeApi]:
             with suppress(ConnectionError):
                 self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = do_PUT = answer
+        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = answer
 
         def log_message(self, *_arguments: object) -> None:
             """Say nothing."""

@@ -7,7 +7,19 @@ from typing import Final
 from aiohttp import web
 
 from coderai.access.credentials import management_token, session_cookie
-from coderai.api import audit, gateway, health, openapi, providers, records, signing_in, tokens, users
+from coderai.api import (
+    audit,
+    gateway,
+    health,
+    models,
+    openapi,
+    overrides,
+    providers,
+    records,
+    signing_in,
+    tokens,
+    users,
+)
 from coderai.api.errors import fault, http_refusal, refusal
 from coderai.api.origins import origin_of, refuse_other_sites
 from coderai.api.routes import Ask, Open, Route, Signed, Visit
@@ -29,6 +41,7 @@ Around = Callable[[Route], Visited]
 def routes(*, private: bool = False) -> list[Route]:
     """Return the whole table, in the order in which it is looked through."""
     table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
+    table += [*models.ROUTES, *overrides.ROUTES]
     table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
     table += users.PRIVATE_ROUTES if private else ()
     return [*table, *openapi.routes_about(table)]

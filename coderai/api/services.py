@@ -11,8 +11,11 @@ from coderai.access.rates import Rate
 from coderai.api.doors import CookieRules, Doors
 from coderai.control.accounts import AccountControl
 from coderai.control.audit import AuditControl
+from coderai.control.availability import InForce
 from coderai.control.configured import CONFIG
 from coderai.control.lookup import Lookup
+from coderai.control.models import ModelControl
+from coderai.control.overrides import OverrideControl
 from coderai.control.passwords import Passwords
 from coderai.control.providers import Kept, ProviderControl
 from coderai.control.served import instance_of
@@ -69,6 +72,8 @@ class Services:
     sign_in: SignInControl
     audit: AuditControl
     providers: ProviderControl
+    models: ModelControl
+    overrides: OverrideControl
     access_url: str = ""
     """Empty: where the request came to."""
     doors: Doors = field(default_factory=Doors)
@@ -91,6 +96,8 @@ class Services:
         """
         passwords = Passwords()
         users = UserControl(store, passwords=passwords)
+        gateway = gateway or Gateway(allow_byok=settings.aibridge_allow_byok)
+        availability = InForce(gateway.registry, allow_byok=gateway.allow_byok)
         return cls(
             store,
             Lookup(store, members_read_own=settings.aibridge_members_can_read_own_sessions),
@@ -100,13 +107,15 @@ class Services:
             SignInControl(store, passwords, _sessions(settings)),
             AuditControl(store),
             ProviderControl(store, vault or Vault(None, Path()), _own_hosts(settings)),
+            ModelControl(store, availability),
+            OverrideControl(store, availability, users),
             settings.access_url,
             Doors(
                 trusted_proxies(settings.proxy_trusted_origins, settings.proxy_trusted_headers),
                 Rate(settings.api_rate_limit),
             ),
             _cookies(settings),
-            gateway or Gateway(allow_byok=settings.aibridge_allow_byok),
+            gateway,
         )
 
 

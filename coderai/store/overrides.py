@@ -29,7 +29,8 @@ class Overrides:
     async def deployment(self) -> Mapping[str, str]:
         """Return ids of models by context."""
         table = chat_model_overrides.c
-        return dict((await self._db.execute(select(table.context, table.model_config_id))).tuples().all())
+        rows = await self._db.execute(select(table.context, table.model_config_id))
+        return {context: model_id for context, model_id in rows}  # noqa: C416 - a Row is no pair for the type checker
 
     async def set_deployment(self, context: str, model_id: str, now: datetime) -> None:
         """Choose a model for a context; '' chooses none."""

@@ -311,7 +311,7 @@ audit_logs = Table(
     _text("request_id"),
 )
 
-# --- models: how they are asked, and which is meant --------------------------------------------------------------------
+# --- models: how they are asked, and which is meant ------------------------------------------------------------------
 
 chat_model_configs = Table(
     "chat_model_configs",

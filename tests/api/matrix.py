@@ -114,6 +114,36 @@ PROVIDERS = [
     row(f"POST /api/v2/ai/providers/{_UNKNOWN}/test", 404, 403, 403, 403, 403, 403, route=_PROVIDER + "/test"),
 ]
 
+_CHATS = "/api/experimental/chats"
+_MODEL = f"{_CHATS}/model-configs/{{model}}"
+_DEPLOYMENT = f"{_CHATS}/config/model-override/{{context}}"
+_GATE = f"{_CHATS}/config/personal-model-overrides"
+_OWN = f"{_CHATS}/config/user-personal-model-overrides"
+_ROOT = {"mode": "chat_default"}
+MODELS = [
+    row(f"GET {_CHATS}/models", *[200] * 6),
+    row(f"GET {_CHATS}/model-config-schema", *[200] * 6),
+    row(f"GET {_CHATS}/model-configs", *[200] * 6),
+    row(f"POST {_CHATS}/model-configs", 400, *[403] * 5, body={}),
+    row(f"GET {_CHATS}/model-configs/{_UNKNOWN}", *[404] * 6, route=_MODEL),
+    row(f"PATCH {_CHATS}/model-configs/{_UNKNOWN}", 404, *[403] * 5, route=_MODEL, body={}),
+    row(f"DELETE {_CHATS}/model-configs/{_UNKNOWN}", 404, *[403] * 5, route=_MODEL),
+    row(f"POST {_CHATS}/model-configs/{_UNKNOWN}/request", *[404] * 6, route=f"{_MODEL}/request", body={}),
+    row(f"GET {_CHATS}/config/model-override/general", *[200] * 6, route=_DEPLOYMENT),
+    row(
+        f"PUT {_CHATS}/config/model-override/general",
+        *(204, 403, 403, 403, 403, 403),
+        route=_DEPLOYMENT,
+        body={"model_config_id": ""},
+    ),
+    row(f"GET {_GATE}", *[200] * 6),
+    row(f"PUT {_GATE}", 204, *[403] * 5, body={"allow_users": False}),
+    row(f"GET {_OWN}", *[200] * 6),
+    row(f"PUT {_OWN}/root", *[403] * 6, route=f"{_OWN}/{{context}}", body=_ROOT),  # nobody may while the gate is shut
+    row(f"DELETE {_OWN}/root", *[403] * 6, route=f"{_OWN}/{{context}}"),
+    row(f"GET {_CHATS}/config/resolved-model/root", *[200] * 6, route=f"{_CHATS}/config/resolved-model/{{context}}"),
+]
+
 
 def _records(prefix: str) -> list[Row]:
     unknown, one = f"{prefix}/interceptions/{_UNKNOWN}", f"{prefix}/interceptions/{{id}}"
@@ -135,6 +165,7 @@ MATRIX = [
     *TOKENS,
     *AUDIT,
     *PROVIDERS,
+    *MODELS,
     *_records("/api/v2/aibridge"),
     *_records("/api/v2/ai-gateway"),
 ]

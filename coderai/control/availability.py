@@ -1,0 +1,97 @@
+"""Can this person use that provider? By the instance in force, its central keys, and the person's own key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from coderai.control.configured import CONFIG
+from coderai.providers.registry import Instance, Registry
+from coderai.store.providers import Provider, Providers
+
+Reason = Literal["", "missing_api_key", "user_api_key_required", "fetch_failed"]
+
+_WORDS: Final[Mapping[Reason, str]] = {
+    "": "",
+    "missing_api_key": "it has no key",
+    "user_api_key_required": "it has no shared key: it takes a key of one's own",
+    "fetch_failed": "only a running server knows its keys",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """What calls of one person to one provider would go with."""
+
+    central: bool = False
+    """A key or credentials that everybody shares."""
+    personal: bool = False
+    """A key that the person has saved, and that counts."""
+    reason: Reason = ""
+    """Set when there is neither."""
+    detail: str = ""
+    """What the gateway says about the provider, when it cannot serve it."""
+
+    @property
+    def available(self) -> bool:
+        """Whether a call can be made at all."""
+        return not self.reason
+
+    @property
+    def trouble(self) -> str:
+        """The same for people; '' when a call can be made."""
+        return self.detail or _WORDS[self.reason]
+
+
+class PersonalKeys(Protocol):
+    """Knows who has saved a key of his own."""
+
+    async def saved(self, db: AsyncConnection, user_id: str) -> frozenset[str]:
+        """Return the ids of the providers for which the user has one."""
+        ...
+
+
+class Availability(Protocol):
+    """Says which of some providers a person can use."""
+
+    async def usable(self, db: AsyncConnection, user_id: str, providers: Sequence[Provider]) -> Mapping[str, Usable]:
+        """Return an answer for each of *providers*, by id."""
+        ...
+
+
+class Nobody:
+    """Personal keys where there are none."""
+
+    async def saved(self, db: AsyncConnection, user_id: str) -> frozenset[str]:
+        return frozenset()
+
+
+class InForce:
+    """By the instances that the data plane serves; without one, by what the database knows."""
+
+    def __init__(self, registry: Registry, *, allow_byok: bool, personal: PersonalKeys | None = None) -> None:
+        self._registry = registry
+        self._allow_byok = allow_byok
+        self._personal = personal or Nobody()
+
+    async def usable(self, db: AsyncConnection, user_id: str, providers: Sequence[Provider]) -> Mapping[str, Usable]:
+        saved = await self._personal.saved(db, user_id) if self._allow_byok else frozenset()
+        apart = [each.id for each in providers if self._registry.find(each.name) is None]
+        stored = {key.provider_id for key in await Providers(db).keys(apart)} if apart else set()
+        return {each.id: self._of(each, personal=each.id in saved, stored=each.id in stored) for each in providers}
+
+    def _of(self, provider: Provider, *, personal: bool, stored: bool) -> Usable:
+        instance = self._registry.find(provider.name)
+        if instance is None and provider.source == CONFIG:
+            return Usable(personal=personal, reason="" if personal else "fetch_failed")
+        central = stored or provider.settings is not None if instance is None else _central(instance)
+        if instance is not None and instance.state == "error" and (central or personal):
+            return Usable(central, personal, "fetch_failed", instance.reason)
+        if central or personal:
+            return Usable(central, personal)
+        return Usable(reason="user_api_key_required" if self._allow_byok else "missing_api_key")
+
+
+def _central(instance: Instance) -> bool:
+    return len(instance.keys) > 0 or instance.dialect is not None

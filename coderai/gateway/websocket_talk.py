@@ -116,7 +116,7 @@ class Talk:
             await self._take(heard, tasks)
         for turn in self._turns.values():
             turn.flight.left = True  # the provider is read on for the usage
-        self.leave(heard.code, heard.reason)
+        self.leave(GOING_AWAY if heard.lost else heard.code, heard.reason)
         await self._client.close(heard.code, heard.reason)  # it does not wait for that
 
     async def _take(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
@@ -182,8 +182,8 @@ class Talk:
     def _let_go(self, turn: Turn) -> None:
         del self._turns[turn.message.lane]
         self._active_at = asyncio.get_running_loop().time()
-        turn.sent.set()
-        turn.gone.set()
+        for event in (turn.begun, turn.sent, turn.gone):
+            event.set()
         self._changed.set()
 
     async def _begun(self, turn: Turn, held: ExitStack) -> bool:
@@ -243,6 +243,7 @@ class Talk:
         flight = turn.flight
         try:
             async with flight.limit():
+                turn.begun.set()  # some answers come before the last byte of the request is written
                 if turn.frame is not None and not await self._upstream.send(turn.frame):
                     turn.cut_off(Ending.BROKEN_OFF)
                 turn.frame = None  # not held for as long as the answer lasts
@@ -292,7 +293,7 @@ class Talk:
 
     async def _hear_upstream(self, tasks: asyncio.TaskGroup) -> None:
         while isinstance(heard := await self._upstream.receive(), Frame):
-            turn = self._turn_of(heard)
+            turn = await self._turn_of(heard)
             if turn is None and (model := created_model(heard.data)) is not None:
                 turn = await self._unasked(model, lane_of(heard.data), tasks)
                 if turn is None:
@@ -307,13 +308,15 @@ class Talk:
             self.leave(FAILED, "the provider's connection was lost")
         self.leave(heard.code, heard.reason)
 
-    def _turn_of(self, frame: Frame) -> Turn | None:
+    async def _turn_of(self, frame: Frame) -> Turn | None:
         """Return the answer that a message of the provider belongs to."""
         turns = self._turns
         if not turns:
             return None
         turn = turns.get("") if len(turns) == 1 and "" in turns else turns.get(lane_of(frame.data))
-        return turn if turn is not None and turn.sent.is_set() else None
+        if turn is not None:
+            await turn.begun.wait()
+        return None if turn is None or turn.gone.is_set() else turn
 
     async def _pass_on(self, turn: Turn, frame: Frame) -> None:
         """Everything flows at once but the message that ends the answer."""
@@ -340,7 +343,7 @@ class Talk:
     async def _unasked(self, model: str, lane: str, tasks: asyncio.TaskGroup) -> Turn | None:
         """Record an answer that the provider begins of its own accord; None when that cannot be."""
         turn = self._begin_turn(Message(Kind.CALL, Ask(model=model, stream=True), lane), None, tasks)
-        await turn.sent.wait()
+        await turn.begun.wait()
         return None if turn.gone.is_set() else turn
 
     # --- signs of life

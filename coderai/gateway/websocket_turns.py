@@ -30,6 +30,8 @@ class Turn:
     entry: Entry | None = None
     """In the audit trail; None for a warm-up, and once it is ended."""
     permit: Permit | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    """Recorded and on its way upstream, or refused."""
     sent: asyncio.Event = field(default_factory=asyncio.Event)
     """It has gone upstream, or never will."""
     over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,5 +1,6 @@
 """Responses over WebSocket: what passes, what is recorded, what the tools do."""
 
+import asyncio
 import json
 
 import pytest
@@ -264,6 +265,26 @@ async def test_the_start_is_recorded_before_the_provider_hears_of_it(opened: Ope
         await pause.reached.wait()
         assert len(setting.notebook.begun) == 1
         await client.answer()
+
+
+async def test_an_answer_may_come_before_the_request_is_written(opened: Opening):
+    events = [event_data(event) for event in responses_answer(text="hi").events]
+    async with opened(max_bytes=64 << 20) as setting, connected(setting) as client:
+        provider = await setting.provider.socket()
+        assert provider.request.transport is not None
+        provider.request.transport.pause_reading()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(client.say(create(user("x" * (32 << 20)))))
+            while not setting.notebook.begun:
+                await asyncio.sleep(0)
+            for event in events[:-1]:
+                await provider.send(event)
+                await client.hear()
+            provider.request.transport.resume_reading()
+            await provider.send(events[-1])
+            await client.hear()
+        assert len(setting.notebook.begun) == 1
+        assert setting.notebook.endings == [Ending.COMPLETE]
 
 
 async def test_several_turns_on_one_socket_are_an_interception_each(opened: Opening):

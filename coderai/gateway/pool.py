@@ -36,7 +36,8 @@ class Origin:
 class Pool:
     """Gives out connections; the last one that came back goes out first, so that the others can age."""
 
-    def __init__(self) -> None:
+    def __init__(self, connect_seconds: float = CONNECT_SECONDS) -> None:
+        self._connect_seconds = connect_seconds
         self._idle: dict[Origin, deque[Connection]] = {}
         self._all: set[Connection] = set()
         self._tls: ssl.SSLContext | None = None
@@ -59,14 +60,15 @@ class Pool:
         """Return a new connection. Raises Unreachable, saying why."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._connect_seconds):
                 addresses = await loop.getaddrinfo(origin.host, origin.port, type=1)
                 sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=0.25, loop=loop)
                 context = self._tls_context() if origin.tls else None
                 name = origin.host if origin.tls else None
                 _, connection = await loop.create_connection(Connection, sock=sock, ssl=context, server_hostname=name)
         except TimeoutError as error:
-            raise Unreachable(f"{origin} cannot be reached: no connection within {CONNECT_SECONDS:.0f} s") from error
+            text = f"{origin} cannot be reached: no connection within {self._connect_seconds:g} s"
+            raise Unreachable(text) from error
         except UnicodeError as error:
             raise Unreachable(f"{origin} cannot be reached: that is no host name") from error
         except ssl.SSLError as error:
@@ -109,9 +111,9 @@ class Pool:
 
 
 @asynccontextmanager
-async def pooling() -> AsyncIterator[Pool]:
+async def pooling(connect_seconds: float = CONNECT_SECONDS) -> AsyncIterator[Pool]:
     """Open a pool; it closes with the context."""
-    pool = Pool()
+    pool = Pool(connect_seconds)
     try:
         yield pool
     finally:

@@ -22,7 +22,7 @@ from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
-from coderai.gateway.pool import Pool, pooling
+from coderai.gateway.pool import CONNECT_SECONDS, Pool, pooling
 from coderai.gateway.ports import Authority
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
@@ -140,6 +140,7 @@ async def _opened(
     breakers: Breakers | None = None,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.monotonic,
+    connect_seconds: float = CONNECT_SECONDS,
     pace: Pace = PACE,
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
@@ -147,7 +148,7 @@ async def _opened(
         url = base_url or await stack.enter_async_context(provider.serving())
         notebook = Notebook()
         watch = Watch(patience)
-        pool = await stack.enter_async_context(pooling())
+        pool = await stack.enter_async_context(pooling(connect_seconds))
         upstream = Upstream(pool)
         registry = Registry(
             [

@@ -206,6 +206,20 @@ async def test_a_provider_that_refuses_the_connection(opened: Opening, client: C
         assert (cool(setting, client), circuit(breakers)) == ([], State.OPEN)
 
 
+@THREE_APIS_TWICE
+async def test_a_provider_that_does_not_finish_connecting(opened: Opening, client: Client):
+    breakers = touchy()
+    async with saying() as url:  # takes connections, but never says a word of TLS
+        options = {"base_url": url.replace("http:", "https:"), "connect_seconds": 0.05, "breakers": breakers}
+        async with opened(**options) as setting:
+            told = await ask(setting, client)
+            end = setting.notebook.only_end
+    assert (told.status, end.http_status, end.ending) == (502, 502, Ending.UNREACHABLE)
+    assert is_refusal(client, told)
+    assert b"cannot be reached: no connection within 0.05 s" in told.body
+    assert circuit(breakers) is State.OPEN
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b"220 mail.example.com ESMTP\r\n", b"\x16\x03\x01\x02\x00\x01", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"],

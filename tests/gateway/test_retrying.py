@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from coderai.access.credentials import mask
 from coderai.demo.answers_messages import messages_answer
-from coderai.demo.provider import BreakOff, Pause, Reply, Stall
+from coderai.demo.provider import BreakOff, Pause, Reply, Seen, Stall
 from coderai.gateway.calling import LAST_WORDS_BYTES
 from coderai.gateway.watch import Patience
 from coderai.providers.breaker import Breakers, Rule
@@ -188,6 +189,19 @@ async def test_a_server_that_stops_ends_the_wait_for_the_next_try(opened: Openin
         told = await asking
         assert (told.status, setting.notebook.endings) == (503, [Ending.CANCELLED])
         assert len(setting.provider.seen) == 1
+
+
+async def test_under_load_a_limited_key_costs_no_client_an_error(opened: Opening):
+    def second_only(seen: Seen) -> Reply:
+        return MESSAGES_WHOLE.error(429) if seen.headers["X-Api-Key"] == KEYS[0] else MESSAGES_WHOLE.answer
+
+    async with opened(*[second_only] * 200, keys=KEYS) as setting:
+        told = await asyncio.gather(*(ask(setting, MESSAGES_WHOLE) for _ in range(100)))
+        assert {each.status for each in told} == {200}
+        assert setting.notebook.endings == [Ending.COMPLETE] * 100
+        assert keys_seen(setting).count(mask(KEYS[1])) == 100
+        await ask(setting, MESSAGES_WHOLE)
+        assert keys_seen(setting)[-1] == mask(KEYS[1])
 
 
 @pytest.mark.parametrize(("method", "calls"), [("GET", 2), ("POST", 1), ("DELETE", 1)])

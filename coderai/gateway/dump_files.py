@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,6 +31,8 @@ _KEPT_SHARE: Final = 0.9
 """Of those, so much is left when the oldest ones have gone."""
 _GONE_AT_ONCE: Final = 10_000
 _TRIES: Final = 1_000
+_AT_ONCE: Final = 1 << 14
+"""Bytes of a file that are kept at most while other work waits."""
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OURS: Final = re.compile(r"([0-9]{13,})-.*(?:" + "|".join(map(re.escape, SUFFIXES)) + ")", re.DOTALL)
 _QUIET_SECONDS: Final = 10.0
@@ -50,6 +53,8 @@ class DumpWriter:
         self._waiting = 0
         self._on_disk = 0
         self._quiet_until = 0.0
+        self._kept: dict[int, bytes] = {}
+        """Bytes that were not written yet, by file."""
         self._thread = Thread(target=self._run, name="API dumps", daemon=True)
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,11 +100,32 @@ class DumpWriter:
             return os.open(self._path(folders, name, suffix), _FLAGS, 0o600)
 
     def write(self, file: int, data: bytes) -> None:
-        """Append all of *data*. Only for work. Raises OSError."""
+        """Append all of *data*, in some moments: every system call may cost a turn of the loop. Only for work.
+
+        Raises OSError.
+        """
+        kept = self._kept.get(file, b"")
+        if len(kept) + len(data) < _AT_ONCE:
+            self._kept[file] = kept + data
+            return
+        self._flush(file)
+        self._put(file, data)
+
+    def close(self, file: int) -> None:
+        """Write what is kept and close *file*. Only for work. Raises OSError."""
+        try:
+            self._flush(file)
+        finally:
+            os.close(file)
+
+    def _flush(self, file: int) -> None:
+        self._put(file, self._kept.pop(file, b""))
+
+    def _put(self, file: int, data: bytes) -> None:
+        self._on_disk += len(data)
         view = memoryview(data)
         while view:
             view = view[os.write(file, view) :]
-        self._on_disk += len(data)
         if self._on_disk > self._most_on_disk:
             self._make_room()
 
@@ -116,6 +142,16 @@ class DumpWriter:
                 log.error("API dump failed", exception=error)
             with self._lock:
                 self._waiting -= size
+            if self._queue.empty():
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Nothing waits: what was kept can be written, so that a dump can be read while its answer still comes."""
+        for file in tuple(self._kept):
+            try:
+                self._flush(file)
+            except OSError as error:
+                self.warn("API dump failed", reason=error.strerror)
 
     def _make_room(self) -> None:
         """Count what is there, and delete the oldest dumps until enough is free. Other files are left alone."""
@@ -208,7 +244,8 @@ class DumpFiles:
         except OSError as error:
             self._given_up = True
             self._writer.warn("API dump failed", name=self._stem, reason=error.strerror)
-            self._shut()
+            with suppress(OSError):
+                self._shut()
 
     def _write_request(self, request: Request) -> None:
         text = request.text(self._masks)
@@ -247,4 +284,4 @@ class DumpFiles:
     def _shut(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            os.close(file)
+            self._writer.close(file)

@@ -70,36 +70,39 @@ class Masks:
     def __init__(self, secrets: Iterable[str]) -> None:
         known = {piece.encode("utf-8", "surrogateescape") for secret in secrets for piece in pieces_of(secret)}
         ordered = sorted(known, key=len, reverse=True)  # the longest first, where one is part of another
-        self._pattern = re.compile(b"|".join(map(re.escape, ordered))) if ordered else None
-        self._overlap = len(ordered[0]) - 1 if ordered else 0
+        self._known = ordered
+        self._pattern = re.compile(b"|".join(map(re.escape, ordered)) or rb"(?!)")
+        self.overlap = len(ordered[0]) - 1 if ordered else 0
+        """A secret that has begun in a chunk may need so many bytes more, less one."""
+
+    def found_in(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        """Yield the secrets in *data*, in order. The pattern is slow, and looking for one after the other is not."""
+        return self._pattern.finditer(data) if any(known in data for known in self._known) else iter(())
 
     def whole(self, data: bytes) -> bytes:
         """Return *data* without the secrets."""
-        return data if self._pattern is None else self._pattern.sub(_masked, data)
+        return self._pattern.sub(_masked, data) if any(known in data for known in self._known) else data
 
     def stream(self) -> "MaskedStream":
         """Return what does the same with a stream."""
-        return MaskedStream(self._pattern, self._overlap)
+        return MaskedStream(self)
 
 
 class MaskedStream:
     """Keeps back as many bytes as a secret that has only begun may need."""
 
-    def __init__(self, pattern: re.Pattern[bytes] | None, overlap: int) -> None:
-        self._pattern = pattern
-        self._overlap = overlap
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
         self._kept = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what is certain by now."""
-        if self._pattern is None:
-            return chunk
         data = self._kept + chunk
         out, done = [], 0
-        for found in self._pattern.finditer(data):
+        for found in self._masks.found_in(data):
             out += [data[done : found.start()], _masked(found)]
             done = found.end()
-        certain = max(done, len(data) - self._overlap)
+        certain = max(done, len(data) - self._masks.overlap)
         self._kept = data[certain:]
         return b"".join([*out, data[done:certain]])
 

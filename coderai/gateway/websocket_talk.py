@@ -215,7 +215,8 @@ class Talk:
         ask = self._asked(message)
         if message.kind is Kind.WARM_UP:
             return
-        session = means.sessions.of(admitted.caller.user_id, message.previous)
+        turn.session = means.sessions.of(admitted.caller.user_id, message.previous)
+        session = turn.session if ask.tool_result_id is None else None  # else it joins the thread of that call
         turn.entry = await means.ledger.begin(admitted, ask, responses, session)  # no record, no call
         if means.breakers is not None:
             turn.permit = means.breakers.enter(admitted.instance.name, admitted.route.pattern, ask.model)
@@ -261,7 +262,7 @@ class Talk:
             own_key = self._admitted.credential.kind == "byok"
             judge(turn.permit, ending, status, learned.error_type, own_key=own_key)
         if turn.entry is not None:
-            self._means.sessions.keep(turn.entry.interception, learned.response_id)
+            self._means.sessions.keep(turn.entry.interception, turn.session, learned.response_id)
         if not await self._store(turn, learned, ending, status):
             await self._say(error_message(503, NOT_STORED, lane))
             self.leave(FAILED, "the audit records cannot be stored")

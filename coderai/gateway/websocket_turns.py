@@ -29,6 +29,8 @@ class Turn:
     reader: Reader = field(default_factory=Reader)
     entry: Entry | None = None
     """In the audit trail; None for a warm-up, and once it is ended."""
+    session: str | None = None
+    """Of the answer that it continues."""
     permit: Permit | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     """Recorded and on its way upstream, or refused."""
@@ -85,10 +87,11 @@ class Sessions:
         """Return the session of an earlier answer to the same person."""
         return self._by_answer.get((user_id, response_id)) if response_id else None
 
-    def keep(self, interception: Interception, response_id: str) -> None:
-        """Remember an answer. A session without a key has the id of its first interception."""
+    def keep(self, interception: Interception, session: str | None, response_id: str) -> None:
+        """Remember an answer that belongs to *session*. One without a key has the id of its first interception."""
         if response_id:
-            self._by_answer[interception.initiator_id, response_id] = interception.client_session_id or interception.id
+            named = interception.client_session_id or session or interception.id
+            self._by_answer[interception.initiator_id, response_id] = named
         if len(self._by_answer) > self.MOST:
             del self._by_answer[next(iter(self._by_answer))]
 

@@ -96,10 +96,11 @@ def no_hints(headers: Headers, ask: Ask) -> Hints:
 
 
 def claude_code_hints(headers: Headers, ask: Ask) -> Hints:
-    """Its hint headers (``CLAUDE_CODE_GATEWAY_HINT_HEADERS=1``). Sub-agents keep the session, and have ids."""
+    """Sub-agents keep the session, and have ids; the rest comes with ``CLAUDE_CODE_GATEWAY_HINT_HEADERS=1`` only."""
+    agent_id = headers.get("x-claude-code-agent-id")
     return _said(
-        request_class=headers.get("x-claude-code-request-class"),
-        agent_id=headers.get("x-claude-code-agent-id"),
+        request_class=headers.get("x-claude-code-request-class") or ("subagent" if agent_id else None),
+        agent_id=agent_id,
         parent_agent_id=headers.get("x-claude-code-parent-agent-id"),
         agent_type=headers.get("x-claude-code-agent-type"),
         prompt_id=headers.get("x-claude-code-prompt-id"),

@@ -48,6 +48,11 @@ SUB_TURN = turn(
         (CLAUDE, {"X-Claude-Code-Request-Class": "auxiliary"}, {"request_class": "auxiliary"}),
         (
             CLAUDE,
+            {"x-claude-code-agent-id": "ad7d80f22cfd2dc41"},
+            {"request_class": "subagent", "agent_id": "ad7d80f22cfd2dc41"},
+        ),
+        (
+            CLAUDE,
             {
                 "x-claude-code-request-class": "subagent",
                 "x-claude-code-prompt-id": "p1",

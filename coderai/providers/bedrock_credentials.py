@@ -117,10 +117,10 @@ class Fetched:
     def _look_up(self) -> Future[None]:
         """Return the look-up that is under way, or a new one; in a daemon thread, as a hanging one must keep nobody."""
         if self._lookup is None or self._lookup.done():
-            self._asked_at = self._clock()
-            self._lookup = Future()
-            self._lookup.set_running_or_notify_cancel()  # so that a client who leaves does not cancel it for the others
-            Thread(target=self._work, args=(self._lookup,), name="aws credentials", daemon=True).start()
+            lookup: Future[None] = Future()
+            lookup.set_running_or_notify_cancel()  # so that a client who leaves does not cancel it for the others
+            Thread(target=self._work, args=(lookup,), name="aws credentials", daemon=True).start()
+            self._lookup, self._asked_at = lookup, self._clock()
         return self._lookup
 
     def _work(self, lookup: Future[None]) -> None:
@@ -135,7 +135,9 @@ class Fetched:
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
         try:
-            found = self._found if self._ends() else self._find()
+            found = self._found
+            if not hasattr(found, "refresh_needed"):
+                found = self._find()
             frozen = found.get_frozen_credentials() if found is not None else None
         except (BotoCoreError, ClientError, RuntimeError, OSError, ValueError, KeyError) as error:
             raise UpstreamError(f"{self._name}: no AWS credentials: {_told(error)}") from error
@@ -157,7 +159,7 @@ def credentials_for(name: str, config: BedrockConfig) -> Credentials:
     """Return the credentials of the instance *name*. Of several static pairs the first is used."""
     static = AccessKey(config.access_keys[0], config.access_key_secrets[0]) if config.access_keys else None
     if config.role_arn:
-        return Fetched(name, lambda: _assumed(config, static))
+        return Fetched(name, lambda: _assumed(name, config, static))
     return Static(static) if static else Fetched(name, lambda: _session(None).get_credentials())
 
 
@@ -175,7 +177,7 @@ def _session(static: AccessKey | None) -> Any:
     return session
 
 
-def _assumed(config: BedrockConfig, static: AccessKey | None) -> Any:
+def _assumed(name: str, config: BedrockConfig, static: AccessKey | None) -> Any:
     """Return credentials of the role, which renew themselves."""
     from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.credentials import (  # type: ignore[import-untyped]
@@ -185,7 +187,7 @@ def _assumed(config: BedrockConfig, static: AccessKey | None) -> Any:
 
     limits = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
     client = _session(static).create_client("sts", region_name=config.region or None, config=limits)
-    asked = {"RoleArn": config.role_arn, "RoleSessionName": "coderai"}
+    asked = {"RoleArn": config.role_arn, "RoleSessionName": f"coderai-{name}"[:64]}
     if config.external_id:
         asked["ExternalId"] = config.external_id
     refresh = create_assume_role_refresher(client, asked)

@@ -174,7 +174,7 @@ async def test_a_role_is_assumed_with_the_machines_credentials_and_an_external_i
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAMACHINE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3")
     config = BedrockConfig("eu-west-1", role_arn=ROLE, external_id="team-7")
-    async with token_service(monkeypatch, Issuer(60), ExternalId="team-7", RoleSessionName="coderai") as service:
+    async with token_service(monkeypatch, Issuer(60), ExternalId="team-7", RoleSessionName="coderai-aws") as service:
         key = await credentials_for("aws", config).get()
     assert key.token == "token-1"
     assert "Credential=AKIAMACHINE/" in service.seen[0].headers["Authorization"]

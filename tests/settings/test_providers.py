@@ -120,6 +120,16 @@ def test_region_and_endpoint_of_bedrock(settings, environ, region, base_url):
     assert (one.bedrock.region, one.base_url) == (region, base_url)
 
 
+def test_bedrock_in_yaml():
+    row = "type: bedrock, bedrock_region: eu-west-1, bedrock_protocol: mantle, bedrock_external_id: team-7"
+    role = 'bedrock_role_arn: "arn:aws:iam::123456789012:role/b"'
+    (one,) = loaded(yaml=f"aibridge: {{providers: [{{{row}, {role}}}]}}").settings.providers
+    assert one.bedrock is not None
+    assert (one.bedrock.protocol, one.bedrock.external_id) == ("mantle", "team-7")
+    assert one.bedrock.role_arn == "arn:aws:iam::123456789012:role/b"
+    assert one.base_url == "https://bedrock-mantle.eu-west-1.api.aws/anthropic"
+
+
 def test_a_role_for_bedrock():
     role = ["0_BEDROCK_ROLE_ARN=arn:aws:iam::123456789012:role/b", "0_BEDROCK_EXTERNAL_ID=team-7"]
     (one,) = providers("0_TYPE=bedrock", "0_BEDROCK_REGION=eu-west-1", *role)

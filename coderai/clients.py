@@ -124,7 +124,7 @@ def codex_hints(headers: Headers, ask: Ask) -> Hints:
         agent_id=thread if apart else None,
         parent_agent_id=parent if parent != session else None,
         agent_type=kind,
-        agent_name=turn.agent_name,
+        agent_name=turn.agent_name if turn.agent_name != "/root" else None,  # sub-agents may be called that, too
         thread_id=thread,
         parent_thread_id=parent,
         thread_source=turn.thread_source,

@@ -127,7 +127,7 @@ SUB_TURN = turn(
         (
             CODEX,
             {"session-id": "s", "x-codex-turn-metadata": turn(thread_source="user", agent_name="/root")},
-            {"request_class": "main", "agent_name": "/root", "thread_source": "user"},
+            {"request_class": "main", "thread_source": "user"},
         ),
         (CODEX, {"x-codex-turn-metadata": turn(thread_source="new")}, {"thread_source": "new"}),
         (

@@ -18,7 +18,7 @@ from coderai.gateway.translated import translated
 from coderai.gateway.upstream import Answer, Call, Upstream
 from coderai.gateway.watch import Flight
 from coderai.observe import logs
-from coderai.providers.breaker import Breakers, Name, Permit, State
+from coderai.providers.breaker import Breakers, Name, Permit, State, judge
 from coderai.providers.dialect import Outgoing
 from coderai.providers.family import Route
 from coderai.providers.keys import REFUSALS, KeyPool
@@ -127,8 +127,12 @@ class _Answering:
         return answer
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self._permit is not None:
-            _judge(self._permit, self._status, self._job)
+        permit, job = self._permit, self._job
+        if permit is not None and job.ending is None:  # nobody knows how it ended
+            permit.give_back()
+        elif permit is not None and job.ending is not None:
+            own_key = job.credential.kind == "byok"
+            judge(permit, job.ending, self._status, job.error_type, own_key=own_key)
         await self._hang_up()
 
     async def _judged(self, permit: Permit) -> Answer:
@@ -259,29 +263,6 @@ def _shown(pool: KeyPool, status: int) -> bool:
     """Tell whether a refusal of a key goes to the client as it is: its only key was asked too often. A key that does
     not work is nothing that the client could mend, and tools take a 401 for the end of their own session."""
     return len(pool) == 1 and status != 401
-
-
-_NO_FAULT: Final = frozenset({ErrorType.BAD_REQUEST, ErrorType.UNAUTHORIZED})
-_NOT_ITS_DOING: Final = frozenset({Ending.CLIENT_LEFT, Ending.CANCELLED, Ending.REFUSED})
-
-
-def _judge(permit: Permit, status: int, job: Job) -> None:
-    """Tell the circuit breaker what an answer says about its provider; often that is nothing."""
-    own_key = job.credential.kind == "byok"  # its limits are not ours
-    if job.ending is None or job.ending in _NOT_ITS_DOING:
-        permit.give_back()
-    elif status >= 300:
-        if (status >= 500 and status != 501) or (status == 429 and not own_key):
-            permit.failed()
-        else:
-            permit.give_back()
-    elif job.ending is not Ending.UPSTREAM_ERROR:
-        whole = job.ending in (Ending.COMPLETE, Ending.INCOMPLETE)
-        permit.succeeded() if whole else permit.failed()
-    elif job.error_type in _NO_FAULT or (own_key and job.error_type is ErrorType.RATE_LIMITED):
-        permit.give_back()
-    else:
-        permit.failed()
 
 
 def told(name: Name, before: State, after: State) -> None:

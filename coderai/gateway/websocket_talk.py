@@ -15,9 +15,9 @@ from coderai.gateway.limits import Limits
 from coderai.gateway.refusals import status_of
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.websocket_side import BAD_TEXT, FAILED, GOING_AWAY, NORMAL, NOT_ALLOWED, Closed, Frame, Side
-from coderai.gateway.websocket_turns import Sessions, Turn, judge
+from coderai.gateway.websocket_turns import Sessions, Turn
 from coderai.observe import logs
-from coderai.providers.breaker import Breakers
+from coderai.providers.breaker import Breakers, judge
 from coderai.records import Answer, Ask, Ending
 from coderai.wire import responses
 from coderai.wire.response_frames import (

@@ -10,11 +10,9 @@ from coderai.gateway.ledger import Entry
 from coderai.gateway.watch import Flight
 from coderai.gateway.websocket_side import Frame
 from coderai.providers.breaker import Permit
-from coderai.records import Answer, Ending, ErrorType, Interception
+from coderai.records import Answer, Ending, Interception
 from coderai.wire.response_frames import Message, Reader
 
-_NO_FAULT: Final = frozenset({ErrorType.BAD_REQUEST, ErrorType.UNAUTHORIZED})
-_NOT_ITS_DOING: Final = frozenset({Ending.CLIENT_LEFT, Ending.CANCELLED, Ending.REFUSED})
 _STATUSES: Final = {Ending.TIMEOUT: 504, Ending.CANCELLED: 503}
 
 
@@ -94,17 +92,3 @@ class Sessions:
             self._by_answer[interception.initiator_id, response_id] = named
         if len(self._by_answer) > self.MOST:
             del self._by_answer[next(iter(self._by_answer))]
-
-
-def judge(permit: Permit, ending: Ending, status: int, error_type: ErrorType | None, *, own_key: bool) -> None:
-    """Tell the circuit breaker what an answer says about its provider; often that is nothing."""
-    if ending in _NOT_ITS_DOING:
-        permit.give_back()
-    elif ending in (Ending.COMPLETE, Ending.INCOMPLETE):
-        permit.succeeded()
-    elif ending is not Ending.UPSTREAM_ERROR:
-        permit.failed()
-    elif error_type in _NO_FAULT or (own_key and (status == 429 or error_type is ErrorType.RATE_LIMITED)):
-        permit.give_back()
-    else:
-        permit.failed()

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from coderai.errors import CircuitOpen
+from coderai.records import Ending, ErrorType
 
 CIRCUITS: Final = 1000
 """Remembered at most. Beyond it closed ones go first, those not used for longest before the others."""
@@ -201,3 +202,30 @@ class Breakers:
             del self._circuits[next(closed, next(iter(self._circuits)))]
         circuit = self._circuits[name] = _Circuit(now)
         return circuit
+
+
+_NOT_ITS_DOING: Final = frozenset({Ending.CLIENT_LEFT, Ending.CANCELLED, Ending.REFUSED})
+_NO_FAULT: Final = frozenset({ErrorType.BAD_REQUEST, ErrorType.UNAUTHORIZED})
+
+
+def judge(permit: Permit, ending: Ending, status: int, error_type: ErrorType | None, *, own_key: bool) -> None:
+    """Tell what an exchange says about its provider: often nothing, then the permit is given back.
+
+    *status* is what the client got, *error_type* what was wrong inside a stream. The limits of a caller's *own_key*
+    are nobody else's.
+    """
+    if ending in _NOT_ITS_DOING:
+        permit.give_back()
+    elif status >= 300:
+        if (status >= 500 and status != 501) or (status == 429 and not own_key):
+            permit.failed()
+        else:
+            permit.give_back()
+    elif ending in (Ending.COMPLETE, Ending.INCOMPLETE):
+        permit.succeeded()
+    elif ending is not Ending.UPSTREAM_ERROR:
+        permit.failed()
+    elif error_type in _NO_FAULT or (own_key and error_type is ErrorType.RATE_LIMITED):
+        permit.give_back()
+    else:
+        permit.failed()

@@ -82,7 +82,7 @@ TALKS = (
         *RECENT_CODEX,
         session=SESSION,
         call=SCRIPT,
-        hints={"thread_id": SESSION, "turn_id": "turn-1", "agent_name": "/root", "request_class": "main"},
+        hints={"thread_id": SESSION, "turn_id": "turn-1", "request_class": "main"},
     ),
     Talk(
         "codex-sub-agent",

@@ -14,6 +14,7 @@ import pytest
 from coderai.demo.provider import ScriptedProvider
 from tests.end_to_end.asking import SlowAgent
 from tests.end_to_end.conftest import DONE, LOOKING, make_token
+from tests.end_to_end.outside import outside
 from tests.end_to_end.processes import Gateway, coderai
 from tests.end_to_end.records import endings
 
@@ -76,6 +77,48 @@ async def _completed(connection: Any) -> Any:
         if event.type == "response.completed":
             return event.response
     raise AssertionError("the connection was closed")
+
+
+@pytest.mark.parametrize(
+    ("host", "base_url", "path", "header", "value"),
+    [
+        ("api.openai.com", "", "/v1/responses", "Authorization", "Bearer sk-openai-central-0123456789"),
+        (
+            "contoso.openai.azure.com",
+            "https://contoso.openai.azure.com/",
+            "/openai/v1/responses",
+            "api-key",
+            "sk-openai-central-0123456789",
+        ),
+    ],
+)
+async def test_over_tls_through_the_outbound_proxy(
+    tmp_path, provider: tuple[ScriptedProvider, str], host, base_url, path, header, value
+):
+    async with outside({host: provider[1]}, tmp_path) as around:
+        environment = around.environment | {"CODER_AIBRIDGE_PROVIDER_1_BASE_URL": base_url}
+        gateway = Gateway(tmp_path / "data", provider[1], environment=environment)
+        await gateway.start()
+        async with connected(gateway, await make_token(gateway)) as socket:
+            await say(socket, PROMPT)
+            assert (await answer(socket))[-1] == "response.completed"
+        assert await gateway.stop() == 0
+        assert around.asked == [f"{host}:443"]
+    attempt = provider[0].attempts[0]
+    assert (attempt.path, attempt.headers[header], attempt.headers["Host"]) == (path, value, host)
+
+
+async def test_a_provider_whose_certificate_is_not_trusted_is_a_426(tmp_path, provider: tuple[ScriptedProvider, str]):
+    async with outside({"api.openai.com": provider[1]}, tmp_path) as around:
+        environment = around.environment | {"CODER_AIBRIDGE_PROVIDER_1_BASE_URL": "", "SSL_CERT_FILE": ""}
+        gateway = Gateway(tmp_path / "data", provider[1], environment=environment)
+        await gateway.start()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            async with connected(gateway, await make_token(gateway)):
+                pass
+        assert refusal.value.status == 426
+        await gateway.stop()
+        assert "ClientConnectorCertificateError" in "".join(gateway.log)
 
 
 async def test_a_stopping_server_closes_idle_sockets_and_leaves_at_once(gateway: Gateway, token: str):

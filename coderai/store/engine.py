@@ -1,7 +1,7 @@
 """Open the database, whichever of the two it is. All differences between them that queries must not see end here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +47,8 @@ class Store:
         self.deployment_id = deployment_id
         self.schema_version = HEAD
         self.process_id = records.process_id
+        self.introduction: Mapping[str, Sequence[str]] = {}
+        """What this process has said of itself; see ``processes.introduce``."""
         self.dialect: Dialect = "postgresql" if location.path is None else "sqlite"
         self._location = location
         self._driver_errors = driver_errors(self.dialect)

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.errors import StoreUnavailable
 from coderai.records import Ending
@@ -21,10 +24,37 @@ ORPHANED_AFTER = timedelta(seconds=30)
 _BATCH = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a process that is alive has said of itself."""
+
+    process_id: str
+    key_ids: frozenset[str]
+    """Of the encryption keys that it can open secrets with."""
+    providers: frozenset[str]
+    """Names that its configuration has."""
+
+
 async def register(store: "Store") -> None:
     """Enter this process, so that nobody takes its running interceptions for orphans."""
     async with store.transaction() as connection:
         await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=datetime.now(UTC)))
+
+
+async def introduce(store: "Store", *, key_ids: Sequence[str], providers: Sequence[str]) -> None:
+    """Say what this process knows: others look at it before they do what would leave it blind."""
+    said = {"key_ids": sorted(key_ids), "providers": sorted(providers)}
+    store.introduction = said
+    async with store.transaction() as connection:
+        await connection.execute(update(processes).where(processes.c.id == store.process_id).values(said))
+
+
+async def others_alive(store: "Store", connection: AsyncConnection) -> Sequence[Known]:
+    """Return what the other processes have said that are alive."""
+    alive = processes.c.heartbeat_at >= datetime.now(UTC) - ORPHANED_AFTER
+    query = select(processes).where(alive, processes.c.id != store.process_id).order_by(processes.c.id)
+    rows = await connection.execute(query)
+    return [Known(row.id, frozenset(row.key_ids), frozenset(row.providers)) for row in rows]
 
 
 async def beat(store: "Store") -> None:
@@ -33,7 +63,8 @@ async def beat(store: "Store") -> None:
     async with store.transaction() as connection:
         result = await connection.execute(update(processes).where(mine).values(heartbeat_at=datetime.now(UTC)))
         if result.rowcount == 0:  # another one thought us dead
-            await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=datetime.now(UTC)))
+            row = {"id": store.process_id, "heartbeat_at": datetime.now(UTC), **store.introduction}
+            await connection.execute(insert(processes).values(row))
 
 
 async def leave(store: "Store") -> None:

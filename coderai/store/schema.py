@@ -292,6 +292,19 @@ ai_provider_keys = Table(
     *_stamps(),
 )
 
+user_ai_provider_keys = Table(
+    "user_ai_provider_keys",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("user_id", Key, ForeignKey(users.c.id), nullable=False),
+    Column("ai_provider_id", Key, ForeignKey(ai_providers.c.id), nullable=False, index=True),
+    Column("api_key", Text, nullable=False),  # encrypted
+    Column("api_key_key_id", Text),
+    *_stamps(),
+)
+_personal = user_ai_provider_keys.c
+Index("uq_user_ai_provider_keys", _personal.user_id, _personal.ai_provider_id, unique=True)
+
 audit_logs = Table(
     "audit_logs",
     metadata,
@@ -373,6 +386,8 @@ processes = Table(
     metadata,
     Column("id", Key, primary_key=True),
     Column("heartbeat_at", Moment, nullable=False),
+    Column("key_ids", Json, nullable=False, server_default="[]"),  # encryption keys that it can open secrets with
+    Column("providers", Json, nullable=False, server_default="[]"),  # names that its configuration has
 )
 
 changes = Table(

@@ -8,7 +8,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.access.sealing import Sealed
-from coderai.store.schema import ai_provider_keys, ai_providers
+from coderai.store.schema import ai_provider_keys, ai_providers, user_ai_provider_keys
 
 _BATCH: Final = 200
 
@@ -28,7 +28,8 @@ class SealedColumn:
 
 PROVIDER_KEY: Final = SealedColumn(ai_provider_keys, "api_key", "api_key_key_id")
 PROVIDER_SETTINGS: Final = SealedColumn(ai_providers, "settings", "settings_key_id")
-COLUMNS: Final[Sequence[SealedColumn]] = (PROVIDER_KEY, PROVIDER_SETTINGS)
+PERSONAL_KEY: Final = SealedColumn(user_ai_provider_keys, "api_key", "api_key_key_id")
+COLUMNS: Final[Sequence[SealedColumn]] = (PROVIDER_KEY, PROVIDER_SETTINGS, PERSONAL_KEY)
 """All of them: a new sealed column is a new row here."""
 
 

@@ -1,6 +1,7 @@
 """The scripted model: calls the shell tool that it is offered, whatever its name and form, then says what came out."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from coderai.demo.answers_messages import messages_answer
 from coderai.demo.answers_responses import responses_answer
 from coderai.demo.script import Reply, Seen
 from coderai.demo.usual import usual_answer
+from coderai.wire.body import decoded
 
 COMMAND = "printf 'hello from %s' behind-the-gateway"
 PRINTED = "hello from behind-the-gateway"
@@ -38,23 +40,31 @@ def answer(seen: Seen) -> Reply:
         ("/messages", "/chat/completions", "/responses")
     ):
         return usual_answer(seen)
-    asked = seen.json
-    call = None if brings_result(seen) else _call(asked)
+    body = plain(seen)
+    asked = json.loads(body)
+    done = PRINTED.encode() in body
+    call = None if done else _call(asked)
     if call is None:
-        text, tools, usage = (FINAL if brings_result(seen) else "A greeting"), [], SECOND
+        text, tools, usage = (FINAL if done else "A greeting"), [], SECOND
     else:
         text, tools, usage = "I will greet it.", [call], FIRST
     model = str(asked.get("model", ""))
+    stream = True if asked.get("stream") else None  # the provider itself cannot look into compressed bodies
     if "/messages" in seen.path:
-        return messages_answer(text=text, tools=tools, usage=usage, model=model)
+        return messages_answer(text=text, tools=tools, usage=usage, model=model, stream=stream)
     if "/chat/" in seen.path:
-        return chat_answer(text=text, tools=tools, usage=usage, model=model)
-    return responses_answer(text="" if tools else text, tools=tools, usage=usage, model=model)
+        return chat_answer(text=text, tools=tools, usage=usage, model=model, stream=stream)
+    return responses_answer(text="" if tools else text, tools=tools, usage=usage, model=model, stream=stream)
+
+
+def plain(seen: Seen) -> bytes:
+    """Return the body, decompressed: Codex that is signed in sends zstd."""
+    return decoded(seen.body, seen.headers.get("Content-Encoding", ""), 1 << 25)
 
 
 def brings_result(seen: Seen) -> bool:
     """Whether the request holds the result of the command."""
-    return PRINTED.encode() in seen.body
+    return PRINTED.encode() in plain(seen)
 
 
 def _call(asked: Mapping[str, Any]) -> Call | None:

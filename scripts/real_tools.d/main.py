@@ -29,9 +29,9 @@ class Result:
     faults: tuple[str, ...]
 
     def __str__(self) -> str:
-        credential = "own key" if self.byok else "central key"
+        credential = "sign-in" if self.tool.signed_in else "own key" if self.byok else "central key"
         verdict = "FAILED " + "; ".join(self.faults) if self.faults else "ok"
-        return f"{self.tool.name:<20} {self.tool.package:<42} {credential:<12} {self.seconds:>5.1f} s  {verdict}"
+        return f"{self.tool.name:<22} {self.tool.package:<42} {credential:<12} {self.seconds:>5.1f} s  {verdict}"
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ async def run(chosen: argparse.Namespace) -> int:
                     continue
                 binary = await installed(tool, chosen.cache.expanduser())
                 if isinstance(binary, str):
-                    print(f"{tool.name:<20} {tool.package:<42} not run: {binary}", flush=True)
+                    print(f"{tool.name:<22} {tool.package:<42} not run: {binary}", flush=True)
                     continue
                 for byok in _credentials(tool):
                     home = Home(Path(directory) / f"{tool.name}-{byok}", show=chosen.show)
@@ -71,9 +71,9 @@ async def run(chosen: argparse.Namespace) -> int:
 
 
 def _credentials(tool: Tool) -> Iterator[bool]:
-    yield False
-    if tool.byok:
-        yield True
+    if not tool.signed_in:
+        yield False
+    yield True
 
 
 async def once(
@@ -83,12 +83,14 @@ async def once(
     user = f"{tool.name}-{'own' if byok else 'central'}"
     token = await gateway.user(user)
     snippet = await gateway.setup(tool, byok)
-    before, started = len(provider.seen), time.monotonic()
+    before, sockets, started = len(provider.seen), len(provider.sockets), time.monotonic()
     ended = await home.ask(tool, binary, snippet, token, seconds)
     took = time.monotonic() - started
     records = await gateway.records(user)
-    found = tuple(faults(tool, byok, token, ended, records, provider.seen[before:]))
-    return Result(tool, byok, took, found)
+    found = list(faults(tool, byok, token, ended, records, provider.seen[before:]))
+    if (len(provider.sockets) > sockets) != tool.websocket:
+        found.append("a WebSocket reached the provider" if len(provider.sockets) > sockets else "no WebSocket was used")
+    return Result(tool, byok, took, tuple(found))
 
 
 if __name__ == "__main__":

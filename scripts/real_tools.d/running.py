@@ -1,6 +1,7 @@
 """Processes: npm, the gateway, the tools. Each tool has an empty home and can reach nothing but this machine."""
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +17,7 @@ from tools import PROMPT, QUIET, Tool
 
 OWN_KEY = "sk-own-0123456789-of-the-user"
 CENTRAL_KEYS = {"anthropic": "sk-ant-central-0123456789", "openai": "sk-central-9876543210"}
+_PROVIDERS = {"anthropic": "anthropic", "openai": "openai", "chatgpt": "openai"}
 _LISTENING = re.compile(r"Started HTTP listener at (http://\S+)")
 _NOWHERE = "http://127.0.0.1:9"
 _INSTALL_SECONDS = 300
@@ -77,10 +80,12 @@ class Gateway:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "HTTP", "http"))}
         self._env = kept | {"CODERAI_DATA_DIR": str(data_dir)}
         self._providers: dict[str, str] = {}
-        for number, (family, key) in enumerate(CENTRAL_KEYS.items()):
+        for number, (name, family) in enumerate(_PROVIDERS.items()):
             prefix = f"CODER_AIBRIDGE_PROVIDER_{number}_"
             base = provider_url + ("/v1" if family == "openai" else "")
-            self._providers |= {prefix + "TYPE": family, prefix + "KEY": key, prefix + "BASE_URL": base}
+            self._providers |= {prefix + "NAME": name, prefix + "TYPE": family, prefix + "BASE_URL": base}
+            if name in CENTRAL_KEYS:
+                self._providers[prefix + "KEY"] = CENTRAL_KEYS[name]
 
     async def __aenter__(self) -> Self:
         command = (sys.executable, "-m", "coderai", "server", "--aibridge-enabled", "--http-address=127.0.0.1:0")
@@ -109,7 +114,16 @@ class Gateway:
         """Return what ``clients setup`` prints for the tool."""
         own = ("--byok",) if byok else ()
         return await self._coderai(
-            "clients", "setup", tool.setup, "--provider", tool.family, "--model", tool.model, *own, "-o", "json"
+            "clients",
+            "setup",
+            tool.setup,
+            "--provider",
+            tool.provider or tool.family,
+            "--model",
+            tool.model,
+            *own,
+            "-o",
+            "json",
         )
 
     async def records(self, user: str) -> list[dict[str, Any]]:
@@ -146,7 +160,9 @@ class Home:
         env |= {**tool.environment, **(secrets if "PROVIDER_KEY" in snippet["text"] else {"CODER_TOKEN": token})}
         if snippet["form"] == "toml" and "OPENAI_API_KEY" in snippet["text"]:
             env["OPENAI_API_KEY"] = OWN_KEY
-        script = self._apply(snippet, secrets)
+        if tool.signed_in:
+            self._sign_in()
+        script = self._apply(tool, snippet, secrets)
         words = [{"PROMPT": PROMPT, "MODEL": tool.model}.get(word, word) for word in tool.command]
         command = ("bash", "-c", script + '\nexec "$@"', "run", str(binary), *words)
         ended = await finish(await start(*command, env=env, cwd=self._work), seconds)
@@ -154,13 +170,27 @@ class Home:
             print(ended.text)
         return ended
 
-    def _apply(self, snippet: dict[str, str], secrets: dict[str, str]) -> str:
+    def _sign_in(self) -> None:
+        """Leave what Codex writes down after a sign-in; nobody on this machine checks the signature."""
+        claims: dict[str, Any] = {"email": "user@example.com", "exp": 4102444800}
+        claims["https://api.openai.com/auth"] = {"chatgpt_account_id": "acc-1", "chatgpt_plan_type": "plus"}
+        parts = ({"alg": "none", "typ": "JWT"}, claims)
+        encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+        id_token = ".".join([*encoded, "c2ln"])
+        tokens = {"id_token": id_token, "access_token": OWN_KEY, "refresh_token": "rt", "account_id": "acc-1"}
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        path = self._home / ".codex" / "auth.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": now}))
+
+    def _apply(self, tool: Tool, snippet: dict[str, str], secrets: dict[str, str]) -> str:
         """Write the file of the snippet, or return the commands that it consists of."""
         if snippet["form"] == "sh":
             return snippet["text"]
         path = self._home / snippet["file"].removeprefix("~/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = snippet["text"]
+        assert tool.without in snippet["text"]
+        text = snippet["text"].replace(tool.without, "")
         for name in ("CODER_TOKEN", "PROVIDER_KEY"):
             text = text.replace(f"${name}", secrets[name])
         path.write_text(text)

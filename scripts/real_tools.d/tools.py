@@ -27,7 +27,14 @@ class Tool:
     """It names its sessions."""
     model: str = SONNET
     environment: Mapping[str, str] = field(default_factory=dict)
-    byok: bool = True
+    provider: str = ""
+    """The gateway's provider; empty: named like the family."""
+    signed_in: bool = False
+    """With a ChatGPT sign-in (a made-up one) instead of a key."""
+    websocket: bool = False
+    """It talks over a WebSocket."""
+    without: str = ""
+    """A line of the snippet that is left out."""
     after: str = ""
     """A script of the package that puts its parts together; other install scripts are not run."""
 
@@ -58,7 +65,58 @@ TOOLS = (
         has_session=True,
         after="@anthropic-ai/claude-code/install.cjs",
     ),
-    Tool("codex", CODEX_CLI, "codex", "codex", "openai", _CODEX_EXEC, "Codex", has_session=True, model=CODEX),
+    Tool(
+        "codex",
+        CODEX_CLI,
+        "codex",
+        "codex",
+        "openai",
+        _CODEX_EXEC,
+        "Codex",
+        has_session=True,
+        model=CODEX,
+        websocket=True,
+    ),
+    Tool(
+        "codex-http",
+        CODEX_CLI,
+        "codex",
+        "codex",
+        "openai",
+        _CODEX_EXEC,
+        "Codex",
+        has_session=True,
+        model=CODEX,
+        without="supports_websockets = true\n",
+    ),
+    Tool(
+        "codex-chatgpt",
+        CODEX_CLI,
+        "codex",
+        "codex-chatgpt",
+        "openai",
+        _CODEX_EXEC,
+        "Codex",
+        has_session=True,
+        model=CODEX,
+        provider="chatgpt",
+        signed_in=True,
+        websocket=True,
+    ),
+    Tool(
+        "codex-chatgpt-http",
+        CODEX_CLI,
+        "codex",
+        "codex-chatgpt",
+        "openai",
+        _CODEX_EXEC,
+        "Codex",
+        has_session=True,
+        model=CODEX,
+        provider="chatgpt",
+        signed_in=True,
+        without="supports_websockets = true\n",
+    ),
     Tool(
         "opencode",
         OPENCODE,
@@ -135,6 +193,18 @@ TOOLS = (
         ("-p", "PROMPT", "--allow-all-tools"),
         "GitHub Copilot (CLI)",
         model=CODEX,
+    ),
+    Tool(
+        "copilot-cli-websocket",
+        COPILOT,
+        "copilot",
+        "copilot-cli",
+        "openai",
+        ("-p", "PROMPT", "--allow-all-tools"),
+        "GitHub Copilot (CLI)",
+        model=CODEX,
+        environment={"COPILOT_PROVIDER_TRANSPORT": "websockets"},
+        websocket=True,
     ),
     Tool("continue", CONTINUE, "cn", "continue", "anthropic", ("-p", "PROMPT", "--auto"), "Continue"),
     Tool(

@@ -241,3 +241,24 @@ async def test_a_header_named_like_ours_in_the_connection_header_does_not_remove
         headers = [b"Connection: close, X-AI-Bridge-Actor-ID"]
         await talk(url, request(url, json.dumps(MESSAGES).encode(), headers=headers))
         assert setting.provider.seen[0].headers[ID_HEADER] == ALICE.user_id
+
+
+@pytest.mark.parametrize(
+    ("line", "recorded"),
+    [
+        (b"X-Coder-Owner-Id: bob", BOB),
+        (b"x-coder-owner-id:\tbob \t", BOB),
+        (b"X-Coder-Owner-Id: J\xc3\xbcrgen", "Jürgen"),
+        (b"X-Coder-Owner-Id: J\xfcrgen", "Jrgen"),
+        (b"X-Coder-Owner-Id: bob\r\nX-Coder-Owner-Id: root", BOB),
+        (b"X-Coder-Owner-Id:", None),
+        (b"X-Coder-Owner-Id: " + b"x" * 4000, "x" * 256),
+    ],
+    ids=["plain", "blanks", "utf-8", "latin-1", "twice", "empty", "long"],
+)
+async def test_the_owner_as_it_comes_over_the_wire(opened: Opening, line: bytes, recorded: str | None):
+    async with opened(messages_answer(text="hi"), authority=PEOPLE) as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        got, _ = await talk(url, request(url, json.dumps(MESSAGES).encode(), headers=[line, b"Connection: close"]))
+        assert got.startswith(b"HTTP/1.1 200")
+        assert setting.notebook.begun[0].on_behalf_of == recorded

@@ -17,7 +17,7 @@ from coderai.records import Api
 from coderai.wire.apis import WIRES
 
 _SECONDS: Final = 20.0
-_PING: Final = b'{"model":"","max_tokens":1,"messages":[{"role":"user","content":"ping"}]}'
+_PING: Final = b'{"model":"claude-haiku-4-5","max_tokens":1,"messages":[{"role":"user","content":"ping"}]}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ def introduction(
     if registry.all():
         lines += ["Providers", *_provider_table(registry)]
     elif settings.aibridge_enabled:
-        lines.append("No provider is configured: set CODER_AIBRIDGE_ANTHROPIC_KEY or CODER_AIBRIDGE_OPENAI_KEY.")
+        lines.append(
+            "No provider is configured: set CODER_AIBRIDGE_ANTHROPIC_KEY or CODER_AIBRIDGE_OPENAI_KEY,"
+            f" or use {_command()} providers add."
+        )
     lines.append(f"Started HTTP listener at {url}")
     if settings.aibridge_enabled:
         lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}<route>")
@@ -38,7 +41,7 @@ def introduction(
 
 def _provider_table(registry: Registry) -> list[str]:
     rows = [("ROUTE", "TYPE", "PROVIDER'S BASE URL", "KEYS", "STATE")]
-    rows += [(_route(each), each.type, each.base_url, str(len(each.keys)), _state(each)) for each in registry.all()]
+    rows += [(_route(each), each.type, each.base_url, _keys(each), _state(each)) for each in registry.all()]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return [
         "  " + "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]])
@@ -49,6 +52,10 @@ def _provider_table(registry: Registry) -> list[str]:
 def _route(instance: Instance) -> str:
     """Where the base URL for tools ends."""
     return f"/{instance.name}{instance.family.prefix if instance.family else ''}"
+
+
+def _keys(instance: Instance) -> str:
+    return str(len(instance.keys)) if instance.dialect is None else "AWS"
 
 
 def _state(instance: Instance) -> str:

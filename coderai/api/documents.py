@@ -1,12 +1,8 @@
 """The answers of the API as types: for the OpenAPI document, and for the tests that compare them with what is sent."""
 
-from typing import (
-    Any,
-    Literal,
-    NotRequired,  # pydantic wants this one before Python 3.12
-)
+from typing import Any, Literal, NotRequired
 
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # before Python 3.12 pydantic does not take the other one
 
 Moment = str
 """RFC 3339, in UTC."""

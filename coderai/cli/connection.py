@@ -33,7 +33,8 @@ class Api:
         self.address = address
         """Where tools reach the same server; empty when it listens nowhere."""
         self._connection = connection
-        self._where = where
+        self.where = where
+        """The same for people; also of a server that does not listen."""
         self._prefix = prefix
         self._headers = {"Accept": "application/json", "User-Agent": f"coderai/{__version__}"}
         if token:
@@ -61,7 +62,7 @@ class Api:
             answer = self._connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise ServerUnreachable(f"no answer from {self._where}: {_reason(error)}") from error
+            raise ServerUnreachable(f"no answer from {self.where}: {_reason(error)}") from error
         if answer.status < 300:
             return content
         raise self._refused(answer.status, answer.getheader("Location"), content)
@@ -72,15 +73,15 @@ class Api:
 
     def _refused(self, status: int, location: str | None, content: bytes) -> Refused:
         if location and status < 400:
-            return Refused(status, f"{self._where} sends elsewhere: use --url with the address in {location}")
+            return Refused(status, f"{self.where} sends elsewhere: use --url with the address in {location}")
         try:
             body = read(content, ErrorBody)
         except CoderaiError:
             body = ErrorBody()
-        message = body.message or f"{self._where} answered with status {status}"
+        message = body.message or f"{self.where} answered with status {status}"
         detail = body.detail
         if status == 401 and not self._has_token:
-            detail = "No token was given: use --token, or set CODERAI_TOKEN."
+            detail = "No token was given: sign in with `coderai login`, use --token, or set CODERAI_TOKEN."
         return Refused(status, message, detail, tuple((wrong.field, wrong.detail) for wrong in body.validations))
 
 

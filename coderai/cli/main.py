@@ -10,7 +10,7 @@ from typing import Final
 import typer
 
 from coderai import __version__
-from coderai.cli import clients, demo, interceptions, providers, sessions, tokens, users
+from coderai.cli import audit, clients, completion, demo, interceptions, providers, sessions, signing_in, tokens, users
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
 from coderai.cli.shapes import Build
@@ -88,9 +88,18 @@ _NOUNS: Final = (
     ("providers", "Who is called: AI providers and their keys.", providers.register),
     ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
     ("interceptions", "Single exchanges with a provider.", interceptions.register),
+    ("audit", "Who changed what on this server.", audit.register),
     ("clients", "Tools: those that were seen, and how one is pointed here.", clients.register),
 )
-_COMMANDS: Final = (("version", version), ("demo", demo.demo))
+_COMMANDS: Final = (
+    ("login", signing_in.login),
+    ("logout", signing_in.logout),
+    ("whoami", signing_in.whoami),
+    ("reset-password", signing_in.reset_password),
+    ("completion", completion.completion),
+    ("version", version),
+    ("demo", demo.demo),
+)
 _NAMES: Final = (*(name for name, _, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")
 
 
@@ -114,6 +123,7 @@ def _serve(arguments: list[str]) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["server"]:  # its loader wants the arguments exactly as they were written
         return _serve(list(arguments[1:]))
+    completion.prepare(os.environ)
     code = build(arguments)(list(arguments), prog_name="coderai", standalone_mode=False)
     return code if isinstance(code, int) else OK
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from coderai.cli.connection import Api, over, to_url
-from coderai.cli.target import Choices, Configured, Local, Output, Remote, find_target
+from coderai.cli.errors import WrongUse
+from coderai.cli.target import Choices, Configured, Local, Output, Remote, checked, find_local, find_target
 from coderai.cli.text import Look, harmless_json
 from coderai.errors import CoderaiError, Invalid
 
@@ -55,6 +56,23 @@ class Run:
             self.out.write(harmless_json(text) + "\n")
         else:
             self.out.write(body.decode(errors="replace").rstrip("\n") + "\n")
+
+    @contextmanager
+    def server(self, url: str, token: str | None) -> Iterator[Api]:
+        """Connect to the server at *url*, whatever else was chosen. Raises WrongUse when that is no address."""
+        with closing(to_url(Remote(checked(url), token), _seconds(self.choices.timeout))) as api:
+            yield api
+
+    @contextmanager
+    def local_api(self) -> Iterator[Api]:
+        """Connect to the local data, as their owner. Raises CoderaiError when there are none."""
+        if self.choices.url:
+            raise WrongUse("this works on the local data directory: say --data-dir instead of --url")
+        local = find_local(self.choices, self.environ, _configured(self.environ))
+        if not local.database_url and not (local.data_dir / DATABASE).exists():
+            raise CoderaiError(f"there is no database in {local.data_dir}: say --data-dir or --database-url")
+        with _local(local, _seconds(self.choices.timeout)) as api:
+            yield api
 
     @contextmanager
     def api(self) -> Iterator[Api]:

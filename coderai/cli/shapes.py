@@ -196,8 +196,15 @@ class User(Document, frozen=True):
     email: str = ""
     status: str = ""
     created_at: str = ""
+    last_seen_at: str | None = None
+    name: str = ""
     roles: list[Any] = []
     is_service_account: bool = False
+
+    @property
+    def role_names(self) -> list[str]:
+        """The site roles."""
+        return [str(role.get("name", "")) if isinstance(role, dict) else str(role) for role in self.roles]
 
 
 class UserPage(Document, frozen=True):
@@ -218,6 +225,48 @@ class Token(Document, frozen=True):
     last_used: str | None = None
     expires_at: str | None = None
     created_at: str | None = None
+    delegate: bool = False
+
+
+class Change(Document, frozen=True):
+    """One member in an entry of the audit log."""
+
+    old: Any = None
+    new: Any = None
+    secret: bool = False
+
+
+class AuditEntry(Document, frozen=True):
+    id: str
+    time: str = ""
+    action: str = ""
+    resource_type: str = ""
+    resource_target: str = ""
+    description: str = ""
+    ip: str = ""
+    user: Person | None = None
+    diff: dict[str, Change] = {}
+
+
+class AuditPage(Document, frozen=True):
+    count: int = 0
+    audit_logs: list[AuditEntry] = []
+
+
+class RawAudit(Document, frozen=True):
+    audit_logs: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class SessionToken(Document, frozen=True):
+    session_token: str
+
+
+class Switch(Document, frozen=True):
+    enabled: bool = False
+
+
+class AuthMethods(Document, frozen=True):
+    password: Switch
 
 
 class NewKey(Document, frozen=True):

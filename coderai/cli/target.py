@@ -62,7 +62,10 @@ Configured = Callable[[str], tuple[str, str | None]]
 
 
 def find_target(
-    choices: Choices, environ: Mapping[str, str], read_file: Callable[[Path], str | None], configured: Configured
+    choices: Choices,
+    environ: Mapping[str, str],
+    read_file: Callable[[Path], str | None],
+    configured: Configured,
 ) -> Remote | Local:
     """Decide by flags, then environment, then the sign-in kept in the configuration directory; else it is local."""
     if choices.url and (choices.data_dir or choices.database_url):
@@ -71,14 +74,29 @@ def find_target(
     if choices.url:
         return _remote(choices.url, token or _kept_token(choices.url, choices, environ, read_file))
     if not (choices.data_dir or choices.database_url or choices.config):
-        url = environ.get("CODERAI_URL") or environ.get("CODER_URL") or _kept(choices, environ, read_file, "url")
+        url = named_url(environ) or _kept(choices, environ, read_file, "url")
         if url:
             return _remote(url, token or _kept_token(url, choices, environ, read_file))
+    return find_local(choices, environ, configured)
+
+
+def find_local(choices: Choices, environ: Mapping[str, str], configured: Configured) -> Local:
+    """Return the local data, whatever server is named elsewhere."""
     config = choices.config or environ.get("CODER_CONFIG_PATH")
     from_file = configured(config) if config else (None, None)
     data_dir = choices.data_dir or environ.get("CODERAI_DATA_DIR") or from_file[0] or DATA_DIR
     database = choices.database_url or environ.get("CODERAI_DATABASE_URL") or from_file[1]
     return Local(Path(data_dir).expanduser(), database or None)
+
+
+def named_url(environ: Mapping[str, str]) -> str | None:
+    """Return the server that the environment names."""
+    return environ.get("CODERAI_URL") or environ.get("CODER_URL") or None
+
+
+def config_dir(choices: Choices, environ: Mapping[str, str]) -> Path:
+    """Return the directory in which the sign-in is kept."""
+    return Path(choices.config_dir or environ.get("CODERAI_CONFIG_DIR") or CONFIG_DIR).expanduser()
 
 
 def checked(url: str) -> str:
@@ -111,8 +129,7 @@ def _remote(url: str, token: str | None) -> Remote:
 def _kept(
     choices: Choices, environ: Mapping[str, str], read_file: Callable[[Path], str | None], name: str
 ) -> str | None:
-    directory = choices.config_dir or environ.get("CODERAI_CONFIG_DIR") or CONFIG_DIR
-    text = read_file(Path(directory).expanduser() / name)
+    text = read_file(config_dir(choices, environ) / name)
     return (text or "").strip() or None
 
 

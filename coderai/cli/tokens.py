@@ -1,20 +1,22 @@
 """``coderai tokens``."""
 
 import re
-import sys
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
+from coderai.cli.asking import agreed
 from coderai.cli.connection import Api, segment
-from coderai.cli.errors import WrongUse, asking_for
+from coderai.cli.errors import asking_for
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import NewKey, Token, read
 from coderai.cli.text import Column, one_line, table, until, when
 from coderai.errors import Conflict, NotFound
 
 _WHOLE_TOKEN: Final = re.compile(r"([A-Za-z0-9]{10})-[A-Za-z0-9]{22}")
+Wanted = Annotated[str, typer.Argument(metavar="TOKEN", help="Name, id, or the token itself.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 User = Annotated[str, typer.Option("--user", "-u", help="Whose: a username, an id, or me.")]
 
 
@@ -23,6 +25,9 @@ def register(app: typer.Typer) -> None:
     command(app, "create")(create_command)
     command(app, "list")(list_command)
     command(app, "ls", hidden=True)(list_command)
+    command(app, "view")(view_command)
+    command(app, "show", hidden=True)(view_command)
+    command(app, "expire")(expire_command)
     command(app, "remove")(remove_command)
     command(app, "rm", hidden=True)(remove_command)
     command(app, "delete", hidden=True)(remove_command)
@@ -90,23 +95,42 @@ def list_command(
     run.say(table(columns, rows, run.look))
 
 
-def remove_command(
-    run: Run,
-    wanted: Annotated[str, typer.Argument(metavar="TOKEN", help="Name, id, or the token itself.")],
-    user: User = "me",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Remove a token: it stops working at once."""
-    with run.api() as api:
+def view_command(run: Run, wanted: Wanted, user: User = "me") -> None:
+    """Show one token, never its secret."""
+    with run.api() as api, asking_for("user", user):
         found = find(api, user, wanted)
-        shown = f"{one_line(found.token_name)} ({one_line(found.id)}) of {one_line(found.username or user)}"
-        if not yes:
-            _confirm(f"Remove token {shown}?")
-        api.call("DELETE", f"/api/v2/users/{segment(found.username or user)}/keys/{segment(found.id)}")
-    if run.json:
-        run.document(b"{}")
-    else:
-        run.note(f"Token {shown} removed.")
+        if run.json:
+            run.document(api.get(_path(found, user)))
+            return
+    facts = {
+        "id": found.id,
+        "name": found.token_name,
+        "owner": found.username or found.user_id,
+        "scopes": ", ".join(found.scopes),
+        "delegate": "yes: it may name the person it acts for" if found.delegate else "",
+        "last used": when(found.last_used, run.look),
+        "expires": until(found.expires_at, run.look),
+        "created": until(found.created_at, run.look),
+    }
+    run.say([f"{name:<10} {one_line(value)}" for name, value in facts.items() if value])
+
+
+def expire_command(run: Run, wanted: Wanted, user: User = "me", yes: Yes = False) -> None:
+    """Stop a token from working at once, and keep it in the lists."""
+    with run.api() as api, asking_for("user", user):
+        found = find(api, user, wanted)
+        agreed(f"Expire token {_shown(found, user)}?", yes=yes)
+        api.call("PUT", _path(found, user) + "/expire")
+    _done(run, f"Token {_shown(found, user)} expired.")
+
+
+def remove_command(run: Run, wanted: Wanted, user: User = "me", yes: Yes = False) -> None:
+    """Remove a token: it stops working at once."""
+    with run.api() as api, asking_for("user", user):
+        found = find(api, user, wanted)
+        agreed(f"Remove token {_shown(found, user)}?", yes=yes)
+        api.call("DELETE", _path(found, user))
+    _done(run, f"Token {_shown(found, user)} removed.")
 
 
 def find(api: Api, user: str, wanted: str) -> Token:
@@ -149,7 +173,16 @@ def _row(run: Run, token: Token, *, with_owner: bool) -> list[str]:
     return [token.id, token.token_name, ", ".join(token.scopes), *owner, *times]
 
 
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise WrongUse("nobody here to confirm: say --yes")
-    typer.confirm(question, abort=True, err=True)
+def _path(token: Token, user: str) -> str:
+    return f"/api/v2/users/{segment(token.username or user)}/keys/{segment(token.id)}"
+
+
+def _shown(token: Token, user: str) -> str:
+    return f"{one_line(token.token_name)} ({one_line(token.id)}) of {one_line(token.username or user)}"
+
+
+def _done(run: Run, text: str) -> None:
+    if run.json:
+        run.document(b"{}")
+    else:
+        run.note(text)

@@ -1,16 +1,16 @@
 """``coderai users``."""
 
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from coderai.cli import user_changes as changes
+from coderai.cli.asking import asked, can_ask
 from coderai.cli.errors import WrongUse
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import RawUsers, User, UserPage, read
+from coderai.cli.signing_in import PasswordEnv, PasswordFile, new_password, one_password
 from coderai.cli.text import Column, one_line, table, until, when
-from coderai.errors import CoderaiError
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +18,13 @@ def register(app: typer.Typer) -> None:
     command(app, "create")(create_command)
     command(app, "list")(list_command)
     command(app, "ls", hidden=True)(list_command)
+    command(app, "show")(changes.show_command)
+    command(app, "edit")(changes.edit_command)
+    command(app, "password")(changes.password_command)
+    command(app, "roles")(changes.roles_command)
+    command(app, "suspend")(changes.suspend_command)
+    command(app, "activate")(changes.activate_command)
+    command(app, "delete")(changes.delete_command)
 
 
 def create_command(
@@ -31,24 +38,21 @@ def create_command(
     service_account: Annotated[
         bool, typer.Option("--service-account", help="For a program: no e-mail, no password, only tokens.")
     ] = False,
-    password_file: Annotated[str | None, typer.Option(help='File with the password; "-" reads stdin.')] = None,
+    password_file: PasswordFile = None,
+    password_env: PasswordEnv = None,
     password: Annotated[str | None, typer.Option("--password", "-p", help="Visible to others; better not.")] = None,
     no_password: Annotated[bool, typer.Option("--no-password", help="The user signs in with tokens only.")] = False,
 ) -> None:
     """Create a user; what is missing is asked for on a terminal."""
-    asking = _can_ask()
-    if service_account and (email or password or password_file):
+    if service_account and (email or password or password_file or password_env):
         raise WrongUse("a service account has no e-mail and no password")
-    secret = password
-    if password is not None:
-        run.note("note: a password on the command line can be seen by others; --password-file does not show it")
-    elif password_file:
-        secret = _read_password(password_file)
-    username = username or _asked("Username", asking, "--username")
+    given = ([password] if password else [], [password_file] if password_file else [])
+    secret = one_password(run, *given, [password_env] if password_env else [])
+    username = asked(username, "Username", "--username")
     if not service_account:
-        email = email or _asked("E-mail", asking, "--email")
-        if secret is None and asking and not no_password:
-            secret = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        email = asked(email, "E-mail", "--email")
+        if secret is None and not no_password and can_ask():
+            secret = new_password()
     body = new_user(username, email or "", full_name, role or [], secret, service_account=service_account)
     with run.api() as api:
         answer = api.call("POST", "/api/v2/users", body)
@@ -79,7 +83,10 @@ def list_command(
         Column("CREATED AT"),
         Column("STATUS"),
     ]
-    run.say(table(columns, [_row(run, user) for user in read(body, UserPage).users], run.look))
+    page = read(body, UserPage)
+    run.say(table(columns, [_row(run, user) for user in page.users], run.look))
+    if len(page.users) < page.count:
+        run.note(f"{page.count} in all; see more of them with --limit, or fewer with --query")
 
 
 def new_user(
@@ -97,28 +104,7 @@ def new_user(
 
 def _row(run: Run, user: User) -> list[str]:
     created = when(user.created_at, run.look) if run.look.terminal else until(user.created_at, run.look)
-    roles = [role.get("name", "") if isinstance(role, dict) else str(role) for role in user.roles]
+    roles = user.role_names
     if user.is_service_account:
         roles.append("service account")
     return [user.username, user.email, ", ".join(roles), created, user.status]
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _asked(what: str, asking: bool, flag: str) -> str:
-    if not asking:
-        raise WrongUse(f"{flag} is missing")
-    return str(typer.prompt(what, err=True))
-
-
-def _read_password(path: str) -> str:
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CoderaiError(f"cannot read the password from {path}: {error}") from error
-    first = text.splitlines()[0] if text else ""
-    if not first:
-        raise CoderaiError(f"there is no password in {path}")
-    return first

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from coderai.control.clock import Clock, now
 from coderai.errors import StoreError
 from coderai.observe import logs
+from coderai.store.audit import AuditLog
 from coderai.store.engine import Store
 from coderai.store.retention import purge, purge_api_keys
 
@@ -23,6 +24,9 @@ class Limits(Protocol):
 
     @property
     def api_keys_retention(self) -> timedelta: ...
+
+    @property
+    def audit_logs_retention(self) -> timedelta: ...
 
 
 async def keep_within(store: Store, limits: Limits, *, every: timedelta = _EVERY, clock: Clock = now) -> None:
@@ -44,3 +48,7 @@ async def prune(store: Store, limits: Limits, clock: Clock = now) -> None:
     if limits.api_keys_retention:
         count = await purge_api_keys(store, moment - limits.api_keys_retention)
         log.debug("pruned expired tokens", tokens=count)
+    if limits.audit_logs_retention:
+        async with store.transaction() as db:
+            count = await AuditLog(db).purge(moment - limits.audit_logs_retention)
+        log.debug("pruned the audit log of changes", entries=count)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -54,7 +54,7 @@ class EntryFilter:
 
 
 class AuditLog:
-    """The entries as one connection sees them. They are written and read, never changed."""
+    """The entries as one connection sees them. They are written, read, and in the end deleted; never changed."""
 
     def __init__(self, db: AsyncConnection) -> None:
         self._db = db
@@ -62,6 +62,10 @@ class AuditLog:
     async def insert(self, entry: Entry) -> None:
         """Add an entry."""
         await self._db.execute(insert(audit_logs).values({name: getattr(entry, name) for name in _FIELDS}))
+
+    async def purge(self, older_than: datetime) -> int:
+        """Delete what is older; return how many that were."""
+        return int((await self._db.execute(delete(audit_logs).where(audit_logs.c.time < older_than))).rowcount)
 
     async def list(
         self, wanted: EntryFilter, *, limit: int, offset: int = 0, after_id: str = ""

@@ -12,7 +12,7 @@ from coderai.control.retention import keep_within, prune
 from coderai.control.tokens import Lifetimes, NewToken, TokenControl
 from coderai.control.users import NewUser, UserControl
 from coderai.store.engine import Store
-from coderai.store.schema import api_keys, interceptions, sessions
+from coderai.store.schema import api_keys, audit_logs, interceptions, sessions
 from tests.api.building import record
 from tests.store.building import NOON
 
@@ -24,6 +24,7 @@ ADA = "01900000-0000-7000-8000-000000000001"
 class Limits:
     aibridge_retention: timedelta = timedelta(days=60)
     api_keys_retention: timedelta = timedelta(days=7)
+    audit_logs_retention: timedelta = timedelta()
 
 
 async def counts(store: Store) -> tuple[int, int]:
@@ -49,6 +50,16 @@ async def test_expired_tokens_are_kept_for_a_while(store: Store) -> None:
     await prune(store, Limits(), lambda: datetime.now(UTC) + timedelta(days=7, hours=2))
     async with store.reading() as db:
         assert list((await db.execute(select(api_keys.c.token_name))).scalars()) == ["long"]
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 2), (10, 2), (3, 1)])
+async def test_changes_are_kept_as_long_as_wanted(store: Store, days: int, left: int) -> None:
+    for day in (1, 5):
+        users = UserControl(store, lambda day=day: NOON + timedelta(days=day))  # type: ignore[misc]
+        await users.create(ROOT, NewUser(f"ada{day}", f"ada{day}@example.com"))
+    await prune(store, Limits(audit_logs_retention=timedelta(days=days)), lambda: NOON + timedelta(days=6))
+    async with store.reading() as db:
+        assert (await db.execute(select(func.count()).select_from(audit_logs))).scalar_one() == left
 
 
 async def test_the_job_repeats(store: Store) -> None:

@@ -11,7 +11,7 @@ from coderai.api.model_documents import Call, Listing, Registered
 from coderai.api.parameters import clean, part
 from coderai.api.routes import About, Ask, Parameter, Route, Signed
 from coderai.control.availability import Usable
-from coderai.control.models import Group, Wanted, spec_warnings
+from coderai.control.models import Group, Seen, Wanted, spec_warnings
 from coderai.errors import Invalid
 from coderai.models.efforts import offered
 from coderai.models.families import SPEECHES, UNSUPPORTED
@@ -61,8 +61,9 @@ class RequestBody(Body):
     reasoning_effort: Text | None = None
 
 
-def model_shape(model: Model) -> dict[str, Any]:
-    """Return a model as the API shows it. Options are absent when there are none."""
+def model_shape(seen: Seen) -> dict[str, Any]:
+    """Return a model as the API shows it to one person. Options are absent when there are none."""
+    model = seen.model
     limits = model.options.get("reasoning_effort")
     efforts = offered((limits["default"], limits["max"]) if limits else None)
     warnings = spec_warnings(model)
@@ -80,8 +81,8 @@ def model_shape(model: Model) -> dict[str, Any]:
         **({"model_config": model.options} if model.options else {}),
         **({"model_config_warnings": warnings} if warnings else {}),
         **({"reasoning_efforts": list(efforts)} if efforts else {}),
-        "usable": not model.trouble,
-        "unusable_reason": model.trouble,
+        "usable": not seen.trouble,
+        "unusable_reason": seen.trouble,
         "created_at": moment(model.created_at),
         "updated_at": moment(model.updated_at),
     }
@@ -125,7 +126,7 @@ def _listed_shape(model: Model, usable: Usable) -> dict[str, Any]:
 
 
 async def _list(ask: Ask) -> web.Response:
-    return answer([model_shape(model) for model in await ask.services.models.list(ask.caller)])
+    return answer([model_shape(seen) for seen in await ask.services.models.list(ask.caller)])
 
 
 async def _add(ask: Ask) -> web.Response:

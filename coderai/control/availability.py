@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.control.configured import CONFIG
 from coderai.providers.registry import Instance, Registry
+from coderai.store.models import Model
 from coderai.store.providers import Provider, Providers
 
 Reason = Literal["", "missing_api_key", "user_api_key_required", "fetch_failed"]
@@ -42,6 +43,14 @@ class Usable:
     def trouble(self) -> str:
         """The same for people; '' when a call can be made."""
         return self.detail or _WORDS[self.reason]
+
+
+def trouble_with(model: Model, usable: Mapping[str, Usable]) -> str:
+    """Return why a person for whom *usable* was found cannot use a model; '' when nothing is wrong."""
+    if model.trouble:
+        return model.trouble
+    wrong = usable[model.provider.id].trouble
+    return f"its provider {model.provider.name} cannot be used: {wrong}" if wrong else ""
 
 
 class PersonalKeys(Protocol):
@@ -85,13 +94,13 @@ class InForce:
         instance = self._registry.find(provider.name)
         if instance is None and provider.source == CONFIG:
             return Usable(personal=personal, reason="" if personal else "fetch_failed")
-        central = stored or provider.settings is not None if instance is None else _central(instance)
+        if instance is None:
+            central, personal = stored or provider.settings is not None, personal and provider.settings is None
+        else:
+            central, personal = instance.has_central, personal and instance.takes_own
         if instance is not None and instance.state == "error" and (central or personal):
             return Usable(central, personal, "fetch_failed", instance.reason)
         if central or personal:
             return Usable(central, personal)
         return Usable(reason="user_api_key_required" if self._allow_byok else "missing_api_key")
 
-
-def _central(instance: Instance) -> bool:
-    return len(instance.keys) > 0 or instance.dialect is not None

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from coderai.access.callers import Caller
 from coderai.access.roles import Right, may, require
 from coderai.control.audit import created, differing, note
-from coderai.control.availability import Availability, Usable
+from coderai.control.availability import Availability, Usable, trouble_with
 from coderai.control.clock import Clock, now
 from coderai.control.users import as_uuid
 from coderai.errors import Invalid, NotFound
@@ -55,6 +55,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A model, and why the person who asked cannot use it now; '' when nothing is wrong."""
+
+    model: Model
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """The models of one type of provider, as one person can use them."""
 
@@ -72,21 +80,21 @@ class ModelControl:
         self._availability = availability
         self._now = clock
 
-    async def list(self, caller: Caller) -> Sequence[Model]:
+    async def list(self, caller: Caller) -> Sequence[Seen]:
         """Return all, or for those who do not manage them the enabled ones; by type of provider, provider, model."""
         everything = _sees_all(caller)
         async with self._store.reading() as db:
-            models = await Models(db).list()
-        return sorted((model for model in models if everything or model.enabled), key=_place)
+            models = [model for model in await Models(db).list() if everything or model.enabled]
+            return await self._seen(db, caller, sorted(models, key=_place))
 
-    async def get(self, caller: Caller, model_id: str) -> Model:
+    async def get(self, caller: Caller, model_id: str) -> Seen:
         """Raises NotFound, also for a disabled one when the caller does not see those; Invalid for what is no id."""
         everything = _sees_all(caller)
         async with self._store.reading() as db:
             model = await Models(db).get(checked_id(model_id))
-        if not (everything or model.enabled):
-            raise NotFound("model", model_id)
-        return model
+            if not (everything or model.enabled):
+                raise NotFound("model", model_id)
+            return (await self._seen(db, caller, [model]))[0]
 
     async def groups(self, caller: Caller) -> tuple[Sequence[Group], Sequence[str]]:
         """Return the models by type of provider, and the types that are configured and that no model works with.
@@ -105,7 +113,7 @@ class ModelControl:
                 groups.append(_group(type_, known, models, everything=everything))
         return groups, [type_ for type_ in UNSUPPORTED if any(each.type == type_ for each in providers)]
 
-    async def add(self, caller: Caller, wanted: Wanted) -> Model:
+    async def add(self, caller: Caller, wanted: Wanted) -> Seen:
         """Register a model; the first one is the default. Raises Forbidden, Invalid with every mistake."""
         require(caller, Right.KEEP_MODELS)
         async with self._writing() as db:
@@ -133,9 +141,9 @@ class ModelControl:
                 await Models(db).set_default(model.id)
             diff = created(**{name: getattr(model, name) for name in _NOTED}, provider=model.provider.name)
             await note(db, caller, "create", RESOURCE, model.id, model.shown, diff, clock=self._now)
-        return model
+            return (await self._seen(db, caller, [model]))[0]
 
-    async def change(self, caller: Caller, model_id: str, wanted: Wanted) -> Model:
+    async def change(self, caller: Caller, model_id: str, wanted: Wanted) -> Seen:
         """Raises Forbidden, NotFound, Invalid with every mistake."""
         require(caller, Right.KEEP_MODELS)
         model_id = checked_id(model_id)
@@ -150,7 +158,7 @@ class ModelControl:
             await Models(db).update(new)
             diff = {**differing(old, new, *_NOTED), "provider": (old.provider.name, new.provider.name)}
             await note(db, caller, "write", RESOURCE, new.id, new.shown, diff, clock=self._now)
-        return new
+            return (await self._seen(db, caller, [new]))[0]
 
     async def remove(self, caller: Caller, model_id: str) -> None:
         """Another one becomes the default, if this was it. Raises Forbidden, NotFound."""
@@ -168,9 +176,13 @@ class ModelControl:
         self, caller: Caller, model_id: str, prompt: str, *, stream: bool = False, effort: str | None = None
     ) -> tuple[Model, Request]:
         """Return the call that asks this model *prompt*; nothing is sent. Raises NotFound, Invalid."""
-        model = await self.get(caller, model_id)
+        model = (await self.get(caller, model_id)).model
         spec = ModelSpec(model.provider.type, model.model, model.options)
         return model, build_request(spec, [Message("user", prompt)], stream=stream, effort=effort)
+
+    async def _seen(self, db: AsyncConnection, caller: Caller, models: Sequence[Model]) -> Sequence[Seen]:
+        usable = await self._availability.usable(db, caller.user_id, await Providers(db).list())
+        return [Seen(model, trouble_with(model, usable)) for model in models]
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

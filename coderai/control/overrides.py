@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from coderai.access.callers import Caller
 from coderai.access.roles import Right, may, require
 from coderai.control.audit import note
-from coderai.control.availability import Availability
+from coderai.control.availability import Availability, trouble_with
 from coderai.control.clock import Clock, now
 from coderai.control.models import checked_id, writing
 from coderai.control.users import UserControl
@@ -198,12 +198,7 @@ class OverrideControl:
 
         def trouble(model_id: str) -> str:
             model = models.get(model_id)
-            if model is None:
-                return "there is no such model any more"
-            if model.trouble:
-                return model.trouble
-            wrong = usable[model.provider.id].trouble
-            return f"its provider {model.provider.name} cannot be used: {wrong}" if wrong else ""
+            return "there is no such model any more" if model is None else trouble_with(model, usable)
 
         return trouble
 

@@ -14,7 +14,10 @@ EFFORT = {"max_output_tokens": 16_000, "provider_options": {"anthropic": {"effor
 
 async def test_a_model_has_all_its_members(api: Api):
     owner = await provider(api, "corp", "anthropic")
-    made = await add(api, "corp", OPUS, model_config=EFFORT)
+    async with serving(api, instance("corp", "anthropic")) as server:
+        made = await add(server, "corp", OPUS, model_config=EFFORT)
+        assert (await server.get(CONFIGS)).body == [made]
+        assert (await server.get(f"{CONFIGS}/{made['id']}")).body == made
     assert made | {"id": "", "created_at": "", "updated_at": ""} == {
         "id": "",
         "ai_provider_id": owner,
@@ -32,8 +35,6 @@ async def test_a_model_has_all_its_members(api: Api):
         "created_at": "",
         "updated_at": "",
     }
-    assert (await api.get(CONFIGS)).body == [made]
-    assert (await api.get(f"{CONFIGS}/{made['id']}")).body == made
 
 
 async def test_identifiers_are_opaque_and_texts_are_trimmed(api: Api):
@@ -229,8 +230,18 @@ async def test_a_model_whose_provider_is_gone_says_so_and_can_be_moved(api: Api)
     assert (await api.get(CONFIGS)).body[0]["unusable_reason"] == "its provider openai is disabled"
     await disable(api, owner, deleted=True)
     assert (await api.get(CONFIGS)).body[0]["unusable_reason"] == "its provider openai is deleted"
-    moved = await api.ask("PATCH", f"{CONFIGS}/{made['id']}", json={"ai_provider_id": "other"})
-    assert (moved.body["usable"], moved.body["provider_name"]) == (True, "other")
+    async with serving(api, instance("other", "openai")) as server:
+        moved = await server.ask("PATCH", f"{CONFIGS}/{made['id']}", json={"ai_provider_id": "other"})
+        assert (moved.body["usable"], moved.body["provider_name"]) == (True, "other")
+
+
+async def test_a_model_that_one_cannot_use_says_why(api: Api):
+    await provider(api, "openai")
+    await add(api, "openai", GPT)
+    async with serving(api, instance("openai", keys=KeyPool())) as server:
+        (seen,) = (await server.get(CONFIGS, "mia")).body
+    reason = "its provider openai cannot be used: it has no shared key: it takes a key of one's own"
+    assert (seen["usable"], seen["unusable_reason"]) == (False, reason)
 
 
 async def groups(api: Api, who: str = "olga") -> list[tuple[str, bool, str, list[str]]]:

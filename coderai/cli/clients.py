@@ -118,8 +118,8 @@ def notes(setup: Setup, place: Place, snippet: Snippet) -> Iterator[str]:
     """Yield what the person has to know besides, one line each."""
     if snippet.file:
         yield f"This belongs into {snippet.file} (add it to what is there)."
-    if TOKEN in snippet.text and snippet.form != "sh":
-        names = [name for name in (TOKEN, OWN_KEY) if name in snippet.text]
+    names = [name for name in (TOKEN, OWN_KEY) if name in snippet.text]
+    if snippet.file and names and not snippet.expanded:
         yield f"Put the real values for {' and '.join(names)}; `envsubst` does that with exported variables."
     yield f"A gateway token: export CODER_TOKEN=$({MAKE_TOKEN})"
     if place.byok and setup.central:

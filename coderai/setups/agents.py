@@ -208,4 +208,4 @@ def crush(place: Place) -> Snippet:
     if place.byok:
         provider["extra_headers"] = place.headers()
     then = "It reads the variables from the environment."
-    return document({"providers": {"gateway": provider}}, "~/.config/crush/crush.json", then=then)
+    return document({"providers": {"gateway": provider}}, "~/.config/crush/crush.json", then=then, expanded=True)

@@ -66,6 +66,8 @@ class Snippet:
     """Where it belongs."""
     then: str = ""
     """What is to be done besides."""
+    expanded: bool = False
+    """The tool itself puts in the variables."""
 
 
 def shell(exports: Mapping[str, str], *, unset: Sequence[str] = (), then: str = "") -> Snippet:
@@ -79,9 +81,9 @@ def shell(exports: Mapping[str, str], *, unset: Sequence[str] = (), then: str = 
     return Snippet("sh", "\n".join(lines) + "\n", then=then)
 
 
-def document(content: Mapping[str, Any], file: str, *, then: str = "") -> Snippet:
+def document(content: Mapping[str, Any], file: str, *, then: str = "", expanded: bool = False) -> Snippet:
     """Return a JSON file."""
-    return Snippet("json", json.dumps(content, indent=2, ensure_ascii=False) + "\n", file, then)
+    return Snippet("json", json.dumps(content, indent=2, ensure_ascii=False) + "\n", file, then, expanded)
 
 
 def lines(form: str, *text: str, file: str = "", then: str = "") -> Snippet:

@@ -13,7 +13,7 @@ from coderai.gateway.bodies import read_body
 from coderai.gateway.calling import Calling, Job
 from coderai.gateway.headers import to_client, to_upstream
 from coderai.gateway.ledger import NOT_STORED, Admitted, Entry, Ledger, last_words
-from coderai.gateway.refusals import refuse, retry_after, status_of
+from coderai.gateway.refusals import advice, refuse, status_of
 from coderai.gateway.relay import break_off, cut_off, finish, relay, says_nothing, streamed
 from coderai.gateway.upstream import Answer as UpstreamAnswer
 from coderai.gateway.watch import Flight, Watch
@@ -144,14 +144,13 @@ class Exchanges:
     async def _not_called(self, running: Running, error: CircuitOpen | KeysExhausted) -> web.StreamResponse:
         """Nothing, or nothing more, went upstream: the breaker is open or every key is cooling down."""
         status, said = status_of(error), running.job.said
-        headers = retry_after(error) or (_FINAL if status == 502 else None)
         return await self._refused(
             running,
             status,
             str(error),
             Ending.UPSTREAM_ERROR if said else Ending.REFUSED,
             error_type=_NOT_CALLED[status],
-            headers=headers,
+            headers=advice(error),
             noted=f"; the provider said: {said}" if said else "",
         )
 
@@ -198,9 +197,6 @@ _NOT_CALLED: Mapping[int, ErrorType] = {
     502: ErrorType.UNAUTHORIZED,
     503: ErrorType.SERVER_ERROR,
 }
-
-_FINAL: Final = {"x-should-retry": "false"}
-"""Keys that do not work: only an administrator can help."""
 
 
 def _ending(cut: Ending | None, learned: Answer, flight: Flight) -> Ending:

@@ -74,7 +74,9 @@ def status_of(error: CoderaiError) -> int:
     return 500
 
 
-def retry_after(error: CoderaiError) -> Mapping[str, str] | None:
-    """Return the header that says when to come back, for the errors that know."""
+def advice(error: CoderaiError) -> Mapping[str, str] | None:
+    """Return the header that says when to come back, or that only an administrator can help; None without advice."""
     seconds = getattr(error, "retry_after", None)
-    return None if seconds is None else {"Retry-After": str(seconds)}
+    if seconds is not None:
+        return {"Retry-After": str(seconds)}
+    return {"x-should-retry": "false"} if isinstance(error, KeysExhausted) and error.status == 502 else None

@@ -7,8 +7,10 @@ import brotli
 import pytest
 from backports import zstd
 
+from coderai.demo.answers import error_answer
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.provider import Reply
+from coderai.records import Api
 from tests.gateway.conftest import TOKEN, Opening
 from tests.gateway.test_recorded import CHAT, MESSAGES
 
@@ -192,3 +194,10 @@ async def test_a_provider_that_compresses_all_the_same_is_decoded(opened: Openin
     async with opened(packed) as setting, setting.post("/anthropic/v1/messages", MESSAGES) as answer:
         assert "Content-Encoding" not in answer.headers
         assert await answer.read() == plain.body
+
+
+async def test_a_key_that_does_not_work_ends_repeating_where_nothing_is_recorded_too(opened: Opening):
+    async with opened(error_answer(Api.MESSAGES, 401)) as setting:
+        async with setting.client.get(setting.url + "/anthropic/v1/models", headers=AUTHORIZED) as answer:
+            assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+            assert "Contact your Administrator" in (await answer.json())["error"]["message"]

@@ -39,7 +39,8 @@ class Api:
         self._headers = {"Accept": "application/json", "User-Agent": f"coderai/{__version__}"}
         if token:
             self._headers["Coder-Session-Token"] = token
-        self._has_token = bool(token)
+        self.has_token = bool(token)
+        """False for the local owner, and for nobody."""
 
     def get(self, path: str, query: Query | None = None) -> bytes:
         """Return the body of a GET; members of *query* that are None are left out."""
@@ -55,23 +56,35 @@ class Api:
 
         Raises Refused for an error status, ServerUnreachable when there was no answer.
         """
+        status, location, content = self._exchange(method, path, document, self._headers)
+        if status < 300:
+            return content
+        raise self._refused(status, location, content, signing_in=path.endswith("/users/login"))
+
+    def ask_as_tool(self, path: str, document: Any, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Call a model as a tool would, and return status and body whatever they are. Raises ServerUnreachable."""
+        token = self._headers.get("Coder-Session-Token", "")
+        own = {"User-Agent": self._headers["User-Agent"], "Authorization": f"Bearer {token}"}
+        status, _, content = self._exchange("POST", path, document, own | dict(headers))
+        return status, content
+
+    def _exchange(
+        self, method: str, path: str, document: Any, headers: Mapping[str, str]
+    ) -> tuple[int, str | None, bytes]:
         body = None if document is None else json.dumps(document).encode()
-        headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
+        sent = {**headers, "Content-Type": "application/json"} if body is not None else {**headers}
         try:
-            self._connection.request(method, self._prefix + path, body, headers)
+            self._connection.request(method, self._prefix + path, body, sent)
             answer = self._connection.getresponse()
-            content = answer.read()
+            return answer.status, answer.getheader("Location"), answer.read()
         except (OSError, http.client.HTTPException) as error:
             raise ServerUnreachable(f"no answer from {self.where}: {_reason(error)}") from error
-        if answer.status < 300:
-            return content
-        raise self._refused(answer.status, answer.getheader("Location"), content)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _refused(self, status: int, location: str | None, content: bytes) -> Refused:
+    def _refused(self, status: int, location: str | None, content: bytes, *, signing_in: bool) -> Refused:
         if location and status < 400:
             return Refused(status, f"{self.where} sends elsewhere: use --url with the address in {location}")
         try:
@@ -80,7 +93,9 @@ class Api:
             body = ErrorBody()
         message = body.message or f"{self.where} answered with status {status}"
         detail = body.detail
-        if status == 401 and not self._has_token:
+        if status == 401 and signing_in:
+            message, detail = detail or message, ""
+        elif status == 401 and not self.has_token:
             detail = "No token was given: sign in with `coderai login`, use --token, or set CODERAI_TOKEN."
         return Refused(status, message, detail, tuple((wrong.field, wrong.detail) for wrong in body.validations))
 

@@ -10,7 +10,20 @@ from typing import Final
 import typer
 
 from coderai import __version__
-from coderai.cli import audit, clients, completion, demo, interceptions, providers, sessions, signing_in, tokens, users
+from coderai.cli import (
+    audit,
+    clients,
+    completion,
+    demo,
+    interceptions,
+    models,
+    overrides,
+    providers,
+    sessions,
+    signing_in,
+    tokens,
+    users,
+)
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
 from coderai.cli.shapes import Build
@@ -86,6 +99,8 @@ _NOUNS: Final = (
     ("users", "Who may use the gateway.", users.register),
     ("tokens", "Tokens that tools and people sign in with.", tokens.register),
     ("providers", "Who is called: AI providers and their keys.", providers.register),
+    ("models", "How models are asked: the registry; `models seen`: what was called.", models.register),
+    ("overrides", "Which model is meant in which context.", overrides.register),
     ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
     ("interceptions", "Single exchanges with a provider.", interceptions.register),
     ("audit", "Who changed what on this server.", audit.register),

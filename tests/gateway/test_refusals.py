@@ -197,7 +197,9 @@ async def test_a_provider_that_compresses_all_the_same_is_decoded(opened: Openin
 
 
 async def test_a_key_that_does_not_work_ends_repeating_where_nothing_is_recorded_too(opened: Opening):
-    async with opened(error_answer(Api.MESSAGES, 401)) as setting:
-        async with setting.client.get(setting.url + "/anthropic/v1/models", headers=AUTHORIZED) as answer:
-            assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
-            assert "Contact your Administrator" in (await answer.json())["error"]["message"]
+    async with (
+        opened(error_answer(Api.MESSAGES, 401)) as setting,
+        setting.client.get(setting.url + "/anthropic/v1/models", headers=AUTHORIZED) as answer,
+    ):
+        assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
+        assert "Contact your Administrator" in (await answer.json())["error"]["message"]

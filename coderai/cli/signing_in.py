@@ -96,11 +96,11 @@ def reset_password(
     run.note(f"The password of {one_line(user)} is set; its sessions have ended.")
 
 
-def new_password() -> str:
+def new_password(prompt: str = "New password") -> str:
     """Ask for a password, twice. Raises WrongUse where nobody can be asked."""
     if not can_ask():
         raise WrongUse("the password is missing: say --password-file or --password-env")
-    return str(typer.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return str(typer.prompt(prompt, hide_input=True, confirmation_prompt=True, err=True))
 
 
 def one_password(run: Run, given: Iterable[str], files: Iterable[str], variables: Iterable[str]) -> str | None:

@@ -52,7 +52,7 @@ def create_command(
     if not service_account:
         email = asked(email, "E-mail", "--email")
         if secret is None and not no_password and can_ask():
-            secret = new_password()
+            secret = new_password("Password")
     body = new_user(username, email or "", full_name, role or [], secret, service_account=service_account)
     with run.api() as api:
         answer = api.call("POST", "/api/v2/users", body)

@@ -75,7 +75,8 @@ async def note(
 
 def created(**members: Any) -> Difference:
     """Return the difference of something new: all its members that say something."""
-    return {name: (None, value) for name, value in members.items() if value not in (None, "", (), [])}
+    nothing = (None, "", (), [])
+    return {name: (None, value) for name, value in members.items() if value is not False and value not in nothing}
 
 
 def differing(old: object, new: object, *names: str) -> Difference:

@@ -76,8 +76,8 @@ def test_create_a_service_account(api, coderai):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["-e", "a@x"], "--username is missing"),
-        (["-u", "a"], "--email is missing"),
+        (["-e", "a@x"], "say --username"),
+        (["-u", "a"], "say --email"),
         (["-u", "a", "--service-account", "-e", "a@x"], "no e-mail and no password"),
     ],
 )
@@ -184,3 +184,126 @@ def test_a_name_that_two_users_gave(api, coderai):
 def test_names_are_quoted_in_paths(api, coderai):
     api.put("POST /api/v2/users/a%2F..%2Fb/keys/tokens", {"key": KEY}, 201)
     assert coderai("tokens", "create", "--user", "a/../b").code == 0
+
+
+def test_a_user_is_shown(api, coderai):
+    api.put("GET /api/v2/users/alice", {**USER, "name": "Alice"})
+    assert coderai("users", "show", "alice").out.splitlines() == [
+        "id         0190-u",
+        "username   alice",
+        "name       Alice",
+        "e-mail     a@example.com",
+        "roles      auditor",
+        "status     active",
+        "last seen  never",
+        "created    2026-05-04T09:12:33.5Z",
+    ]
+
+
+def test_a_profile_is_edited(api, coderai):
+    api.put("PUT /api/v2/users/me/profile", USER)
+    assert coderai("users", "edit", "-n", "Alice B", "-e", "b@example.com").err == "User alice changed.\n"
+    assert api.last.document == {"name": "Alice B", "email": "b@example.com"}
+    assert coderai("users", "edit", "alice").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "roles"),
+    [
+        (["--add", "owner"], ["auditor", "owner"]),
+        (["--remove", "auditor"], []),
+        (["--set", "user-admin"], ["user-admin"]),
+        (["--none"], []),
+    ],
+)
+def test_roles_are_changed(api, coderai, arguments, roles):
+    api.put("GET /api/v2/users/alice", USER)
+    api.put("PUT /api/v2/users/alice/roles", USER)
+    assert coderai("users", "roles", "alice", *arguments).code == 0
+    assert api.last.document == {"roles": roles}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--set", "owner", "--add", "owner"], ["--none", "--set", "owner"], ["--remove", "owner"]]
+)
+def test_roles_that_make_no_sense(api, coderai, arguments):
+    api.put("GET /api/v2/users/alice", USER)
+    assert coderai("users", "roles", "alice", *arguments).code == 2
+
+
+def test_roles_are_shown(api, coderai):
+    api.put("GET /api/v2/users/alice", USER)
+    assert coderai("users", "roles", "alice").out == "auditor\n"
+
+
+@pytest.mark.parametrize(("verb", "done"), [("suspend", "suspended"), ("activate", "activated")])
+def test_a_status_is_changed(api, coderai, verb, done):
+    api.put("GET /api/v2/users/alice", USER)
+    api.put(f"PUT /api/v2/users/0190-u/status/{verb}", USER)
+    assert coderai("users", verb, "alice").code == 2
+    assert coderai("users", verb, "alice", "-y").err == f"User alice {done}.\n"
+
+
+def test_a_user_is_deleted(api, coderai):
+    api.put("GET /api/v2/users/alice", USER)
+    api.put("DELETE /api/v2/users/0190-u", {"message": "gone"})
+    assert coderai("users", "delete", "alice", "-y").err == "User alice deleted.\n"
+
+
+def test_nobody_is_called_so(coderai):
+    said = coderai("users", "suspend", "nobody", "-y")
+    assert (said.code, "no user 'nobody'" in said.err) == (4, True)
+
+
+def test_passwords_are_changed_from_files(api, coderai, tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(f"the {name} one\n")
+    api.put("PUT /api/v2/users/me/password", b"", 204)
+    files = ["--password-file", str(tmp_path / "new"), "--old-password-file", str(tmp_path / "old")]
+    assert coderai("users", "password", *files).code == 0
+    assert api.last.document == {"password": "the new one", "old_password": "the old one"}
+
+
+def test_a_token_is_viewed_and_expired(api, coderai):
+    api.put("GET /api/v2/users/me/keys/tokens", TOKENS)
+    api.put("PUT /api/v2/users/coder-bot/keys/WuoWs4ZsMX/expire", b"", 204)
+    assert coderai("tokens", "view", "agents").out.splitlines()[:4] == [
+        "id         WuoWs4ZsMX",
+        "name       agents",
+        "owner      coder-bot",
+        "scopes     ai:use",
+    ]
+    assert coderai("tokens", "expire", "agents", "-y").err == "Token agents (WuoWs4ZsMX) of coder-bot expired.\n"
+
+
+ENTRIES = [
+    {
+        "id": "2",
+        "time": "2026-05-04T09:12:33Z",
+        "action": "write",
+        "description": "olga changed user mia",
+        "ip": "192.0.2.1",
+        "user": {"id": "1", "username": "olga"},
+        "diff": {
+            "roles": {"old": [], "new": ["auditor"], "secret": False},
+            "hashed_password": {"old": "", "new": "", "secret": True},
+        },
+    },
+    {"id": "1", "time": "2026-05-04T09:12:32Z", "description": "an unknown user failed to sign in", "user": None},
+]
+
+
+def test_the_audit_log_is_listed(api, coderai):
+    api.put("GET /api/v2/audit", {"audit_logs": ENTRIES, "count": 2})
+    lines = coderai("audit", "list", "-u", "olga", "--type", "user", "--from", "2026-05-01").out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["TIME", "2026-05-04T09:12:33Z", "2026-05-04T09:12:32Z"]
+    assert lines[1].endswith(
+        'olga  changed user mia                   roles: [] → ["auditor"], hashed_password: (secret)  192.0.2.1'
+    )
+    assert lines[2].strip().endswith("an unknown user failed to sign in")
+    assert api.last.query == {"username": "olga", "resource_type": "user", "date_from": "2026-05-01", "limit": "100"}
+
+
+def test_the_audit_log_as_json_is_the_array(api, coderai):
+    api.put("GET /api/v2/audit", {"audit_logs": ENTRIES, "count": 2})
+    assert coderai("audit", "list", "-o", "json").json == ENTRIES

@@ -46,6 +46,8 @@ class Right(Enum):
     READ_ALL_MODELS = _right("read all models and who can use them", ADMINISTER, OWNER, AUDITOR)
     KEEP_MODELS = _right("manage models and which of them is meant", ADMINISTER, OWNER)
     CHOOSE_OWN_MODELS = _right("choose the own models", EVERYTHING, MEMBER)
+    KEEP_OWN_KEYS = _right("keep the own provider keys", EVERYTHING, MEMBER)
+    KEEP_ALL_KEYS = _right("see who has provider keys, and take them away", EVERYTHING, OWNER)
     KEEP_PROVIDERS = _right("manage providers", ADMINISTER, OWNER)
     READ_CHANGES = _right("read the audit log of changes", READ, OWNER, AUDITOR)
     READ_DEPLOYMENT = _right("read the deployment configuration", EVERYTHING, OWNER, AUDITOR)

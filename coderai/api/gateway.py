@@ -31,7 +31,7 @@ def _shape(instance: Instance) -> dict[str, object]:
         "type": instance.type,
         "family": instance.family.name if instance.family else "",
         "state": instance.state,
-        "central_key": len(instance.keys) > 0 or instance.dialect is not None,
+        "central_key": instance.has_central,
     }
 
 

@@ -17,6 +17,7 @@ from coderai.control.lookup import Lookup
 from coderai.control.models import ModelControl
 from coderai.control.overrides import OverrideControl
 from coderai.control.passwords import Passwords
+from coderai.control.personal_keys import PersonalKeyControl, Saved
 from coderai.control.providers import Kept, ProviderControl
 from coderai.control.served import instance_of
 from coderai.control.signing_in import Sessions, SignInControl
@@ -74,6 +75,7 @@ class Services:
     providers: ProviderControl
     models: ModelControl
     overrides: OverrideControl
+    personal_keys: PersonalKeyControl
     access_url: str = ""
     """Empty: where the request came to."""
     doors: Doors = field(default_factory=Doors)
@@ -97,7 +99,8 @@ class Services:
         passwords = Passwords()
         users = UserControl(store, passwords=passwords)
         gateway = gateway or Gateway(allow_byok=settings.aibridge_allow_byok)
-        availability = InForce(gateway.registry, allow_byok=gateway.allow_byok)
+        vault = vault or Vault(None, Path())
+        availability = InForce(gateway.registry, allow_byok=gateway.allow_byok, personal=Saved())
         return cls(
             store,
             Lookup(store, members_read_own=settings.aibridge_members_can_read_own_sessions),
@@ -106,9 +109,10 @@ class Services:
             AccountControl(store, users, passwords),
             SignInControl(store, passwords, _sessions(settings)),
             AuditControl(store),
-            ProviderControl(store, vault or Vault(None, Path()), _own_hosts(settings)),
+            ProviderControl(store, vault, _own_hosts(settings)),
             ModelControl(store, availability),
             OverrideControl(store, availability, users),
+            PersonalKeyControl(store, vault, users, availability, allow_byok=gateway.allow_byok),
             settings.access_url,
             Doors(
                 trusted_proxies(settings.proxy_trusted_origins, settings.proxy_trusted_headers),

@@ -16,6 +16,7 @@ from coderai.control.users import UserControl, check_profile, unknown_roles
 from coderai.errors import Conflict, Forbidden, Invalid, NotFound
 from coderai.store import tokens
 from coderai.store.engine import Store
+from coderai.store.personal_keys import PersonalKeys
 from coderai.store.tokens import Tokens
 from coderai.store.users import TOPIC, User, Users
 
@@ -109,12 +110,13 @@ class AccountControl:
             return await self._save(db, caller, old, replace(old, status=status))
 
     async def delete(self, caller: Caller, user: str) -> None:
-        """Take the user's tokens away, and keep the row for the records that name it."""
+        """Take the user's tokens and personal keys away, and keep the row for the records that name it."""
         target = await self._seen(caller, user)
         _require_over(caller, target)
         _not_oneself(caller, target, "delete")
         async with self._changing(caller, target.id, tokens.TOPIC) as (db, old):
             await Tokens(db).delete_all(old.id)
+            await PersonalKeys(db).delete_of_user(old.id)
             await self._save(db, caller, old, replace(old, deleted=True), "delete")
 
     async def _seen(self, caller: Caller, user: str) -> User:

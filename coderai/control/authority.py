@@ -54,6 +54,16 @@ class Noted(Protocol):
         ...
 
 
+class Keys(Protocol):
+    """The keys that people have saved. See ``personal_keys.SavedKeys``."""
+
+    async def key(self, user_id: str, provider: str) -> str | None: ...
+
+    def hear(self, topics: frozenset[str]) -> None: ...
+
+    def deaf(self) -> None: ...
+
+
 class TokenAuthority:
     """Knows who owns which token. Fulfils ``gateway.ports.Authority``.
 
@@ -68,12 +78,14 @@ class TokenAuthority:
         remembered: int = _REMEMBERED,
         *,
         uses: Noted | None = None,
+        keys: Keys | None = None,
         refreshing: bool = True,
     ) -> None:
         self._store = store
         self._now = clock
         self._remembered = remembered
         self._uses = uses
+        self._keys = keys
         self._refreshing = refreshing
         """Sessions in use go on."""
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -132,6 +144,10 @@ class TokenAuthority:
                 remembered.popitem(last=False)
         return found
 
+    async def personal_key(self, user_id: str, provider: str) -> str | None:
+        """See ``gateway.ports.Authority``."""
+        return None if self._keys is None else await self._keys.key(user_id, provider)
+
     async def follow(self, changes: AsyncIterator[frozenset[str]]) -> None:
         """Run beside the server, for ever. *changes* is ``Store.changes()``; its first item is EVERYTHING."""
         try:
@@ -139,9 +155,13 @@ class TokenAuthority:
                 if topics == EVERYTHING or not topics.isdisjoint((tokens.TOPIC, users.TOPIC)):
                     self._forget()
                 self._following = True
+                if self._keys is not None:
+                    self._keys.hear(topics)
         finally:
             self._following = False
             self._forget()
+            if self._keys is not None:
+                self._keys.deaf()
 
     def _forget(self) -> None:
         for remembered in (self._known, self._people, self._strangers):

@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.control.configured import CONFIG
-from coderai.providers.registry import Instance, Registry
+from coderai.providers.registry import Registry
 from coderai.store.models import Model
 from coderai.store.providers import Provider, Providers
 
@@ -103,4 +103,3 @@ class InForce:
         if central or personal:
             return Usable(central, personal)
         return Usable(reason="user_api_key_required" if self._allow_byok else "missing_api_key")
-

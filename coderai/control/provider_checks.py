@@ -101,16 +101,23 @@ def _key_problems(written: Written) -> Problems:
     found: Problems = []
     seen: set[str] = set()
     for where, key in written.keys:
-        if not key or key != key.strip():
-            found.append((where, "must not be empty or have white space around it"))
-        elif not key.isascii() or not key.isprintable() or " " in key:
-            found.append((where, "holds white space or characters beyond ASCII"))
+        if wrong := key_problem(key):
+            found.append((where, wrong))
         elif key in seen:
             found.append((where, "is there twice"))
         seen.add(key)
     if (count := len(written.keys) + written.kept) > MOST_KEYS:
         found.append(("api_keys", f"are too many: {count}, at most {MOST_KEYS}"))
     return found
+
+
+def key_problem(key: str, most: int = MOST_TEXT) -> str:
+    """Return what is wrong with a key that has to travel in a header; '' for nothing."""
+    if not key or key != key.strip():
+        return "must not be empty or have white space around it"
+    if not key.isascii() or not key.isprintable() or " " in key:
+        return "holds white space or characters beyond ASCII"
+    return f"is too long: {len(key)} characters, at most {most}" if len(key) > most else ""
 
 
 def _bedrock_problems(written: Written) -> Problems:

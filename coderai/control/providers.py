@@ -24,6 +24,7 @@ from coderai.errors import Conflict, Invalid
 from coderai.ids import new_id
 from coderai.settings.drafts import NAME
 from coderai.store.engine import Store
+from coderai.store.personal_keys import PersonalKeys
 from coderai.store.providers import TOPIC, Provider, ProviderKey, Providers
 from coderai.store.secrets import PROVIDER_KEY, PROVIDER_SETTINGS
 
@@ -176,12 +177,13 @@ class ProviderControl:
         return await self.find(caller, kept.provider.id)
 
     async def delete(self, caller: Caller, named: str) -> None:
-        """Take it out of use; its records stay, its keys are destroyed. Raises NotFound, Conflict."""
+        """Take it out of use; its records stay, its keys are destroyed, people's too. Raises NotFound, Conflict."""
         require(caller, Right.KEEP_PROVIDERS)
         async with self._store.transaction([TOPIC]) as db:
             kept = await self._found(db, named)
             _refuse_configured(kept.provider)
             await self._remove_keys(db, caller, kept, kept.keys)
+            await PersonalKeys(db).delete_for_provider(kept.provider.id)
             await note(db, caller, "delete", _RESOURCE, kept.provider.id, kept.provider.name)
             gone = replace(kept.provider, deleted=True, enabled=False, settings=None, updated_at=self._now())
             await Providers(db).update(gone)

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +13,22 @@ from coderai.store.engine import Store
 from coderai.store.secrets import COLUMNS, SealedColumn, Secrets
 
 OPTION: Final = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"
+_VARIABLES: Final = ("CODERAI_EXTERNAL_TOKEN_ENCRYPTION_KEYS", OPTION)
+
+
+def given_keys(environ: Mapping[str, str]) -> str:
+    """Return the keys of the environment, for commands that read no other settings; '' for none."""
+    return next((environ[name] for name in _VARIABLES if environ.get(name)), "")
 
 
 class Vault:
     """Seals and opens secrets. Without a key it does neither, and says so."""
 
-    def __init__(self, sealer: Sealer | None, key_file: Path) -> None:
+    def __init__(self, sealer: Sealer | None, key_file: Path, trouble: str = "") -> None:
         self._sealer = sealer
         self._key_file = key_file
+        self._trouble = trouble
+        """Why nothing may be sealed here."""
 
     @classmethod
     def load(cls, data_dir: Path, given: str) -> "Vault":
@@ -38,7 +47,9 @@ class Vault:
         return self._sealer.key_ids if self._sealer else ()
 
     def seal(self, secret: str, column: SealedColumn, row_id: str) -> Sealed:
-        """Return *secret* as it is stored. Raises Conflict when there is no key."""
+        """Return *secret* as it is stored. Raises Conflict when there is no key, or not the right one."""
+        if self._trouble:
+            raise Conflict(f"no secret can be stored here: {self._trouble}")
         if self._sealer is None:
             raise Conflict(
                 f"there is no encryption key here, so no secret can be stored: neither {OPTION} nor {self._key_file};"
@@ -64,6 +75,15 @@ class Vault:
                 f"the database holds secrets that were encrypted with the key {', '.join(missing)}; the keys here are:"
                 f" {ours}. Put the missing key back into {self._key_file} or {OPTION}"
             )
+
+    async def careful(self, store: Store) -> "Vault":
+        """Return a vault that reads what it can, and seals only if it can open everything that is there: else the
+        servers, which have other keys, could not read what it sealed."""
+        try:
+            await self.check(store)
+        except StoreUnusable as error:
+            return Vault(self._sealer, self._key_file, str(error))
+        return self
 
     async def rotate(self, store: Store, topics: tuple[str, ...]) -> int:
         """Seal everything with the first key; return how many secrets were sealed anew. All or nothing."""

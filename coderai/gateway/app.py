@@ -10,7 +10,7 @@ from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
 from coderai.errors import CoderaiError, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
-from coderai.gateway.credentials import choose
+from coderai.gateway.credentials import Credential, brought, choose, saved
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.limits import Limits
@@ -106,11 +106,19 @@ class DataPlane:
         if route is None:
             return self._unknown(request, instance, path, form)
         recorded = route.api is not None
-        credential = choose(instance, request.headers, token, byok=byok, allow_byok=self._allow_byok, recorded=recorded)
-        redaction = Redaction((token, credential.secret, *instance.keys.secrets))
+        own = brought(instance, request.headers, token) if byok else None
         on_behalf_of = await acting_for(self._authority, caller, request.headers) if caller.delegate else None
+        if own is None and self._allow_byok and instance.takes_own:
+            own = await self._saved(instance, on_behalf_of or caller.user_id)
+        credential = choose(instance, own, allow_byok=self._allow_byok, recorded=recorded)
+        redaction = Redaction((token, credential.secret, *instance.keys.secrets))
         actor = self._actors.of(caller)
         return Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, actor)
+
+    async def _saved(self, instance: Instance, user_id: str) -> Credential | None:
+        """Return the key that is saved for whom the call is: of a service account that acts for somebody, for them."""
+        key = await self._authority.personal_key(user_id, instance.name)
+        return None if key is None else saved(instance, key)
 
     async def _answered(self, admitted: Admitted, form: Form) -> web.StreamResponse:
         request, route = admitted.request, admitted.route

@@ -1,4 +1,4 @@
-"""Whose credential goes to the provider: the caller's own, or the central key."""
+"""Whose credential goes to the provider: the caller's own, sent along or saved here, or the central key."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -43,39 +43,54 @@ def central(instance: Instance, key: Key) -> Headers:
     return [(header.encode(), value.encode())]
 
 
-def choose(
-    instance: Instance,
-    headers: CIMultiDictProxy[str],
-    token: str,
-    *,
-    byok: bool,
-    allow_byok: bool,
-    recorded: bool = True,
-) -> Credential:
-    """Return the credential for a call: the caller's own when one came with it, else ``CENTRAL``.
+def brought(instance: Instance, headers: CIMultiDictProxy[str], token: str) -> Credential | None:
+    """Return the caller's own credential that came with a call in BYOK mode; None when there is none.
 
-    A caller's credential is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into
-    ``Authorization``. The gateway *token* is never one, even where a tool sends it in every header that it knows.
-    Raises NotSignedIn when there is none at all, Forbidden for an own one where requests are signed by the gateway.
+    It is forwarded in the header in which it came: new Anthropic SDKs put plain API keys into ``Authorization``. The
+    gateway *token* is never one, even where a tool sends it in every header that it knows. Raises Forbidden where
+    requests are signed by the gateway.
     """
-    if instance.family is not None and instance.family.own_credential_only:
-        return _personal(instance, _own(headers, token, ("Authorization",)) if byok else None, recorded=recorded)
-    if byok:
-        # where several headers hold one, that of the provider's own kind counts
-        own = _own(headers, token, dict.fromkeys((instance.auth.header, "Authorization", "X-Api-Key")))
-        if own is not None and instance.dialect is not None:
-            text = f"provider {instance.name} is called with AWS credentials of the gateway; send no key of your own"
-            raise Forbidden(text)
-        if own is not None:
-            return own
-    if len(instance.keys) or instance.dialect is not None:
+    if _own_only(instance):
+        return _own(headers, token, ("Authorization",))
+    # where several headers hold one, that of the provider's own kind counts
+    own = _own(headers, token, dict.fromkeys((instance.auth.header, "Authorization", "X-Api-Key")))
+    if own is not None and not instance.takes_own:
+        raise Forbidden(
+            f"provider {instance.name} is called with AWS credentials of the gateway; send no key of your own"
+        )
+    return own
+
+
+def saved(instance: Instance, key: str) -> Credential:
+    """Return the credential made of the personal *key* that was saved for *instance*: it goes where a central one goes.
+
+    It is never followed by a central one: who pays for a call is not decided by a refusal.
+    """
+    header, value = instance.auth.headed(key)
+    return Credential("byok", mask(key), header, value, key)
+
+
+def choose(instance: Instance, own: Credential | None, *, allow_byok: bool, recorded: bool = True) -> Credential:
+    """Return the credential for a call: the caller's *own*, brought along or saved, else ``CENTRAL``.
+
+    Raises NotSignedIn when there is none at all, saying what would help.
+    """
+    if _own_only(instance):
+        return _personal(instance, own, recorded=recorded)
+    if own is not None:
+        return own
+    if instance.has_central:
         return CENTRAL
     raise NotSignedIn(
-        f"provider {instance.name} has no central key: send the gateway token as X-Coder-AI-Governance-Token and your"
-        " own provider key as usual"
+        f"provider {instance.name} has no central key: save your own with `coderai keys set {instance.name}`, or send"
+        " it as usual, and the gateway token as X-Coder-AI-Governance-Token"
         if allow_byok
         else f"provider {instance.name} has no key; ask your administrator"
     )
+
+
+def _own_only(instance: Instance) -> bool:
+    return instance.family is not None and instance.family.own_credential_only
 
 
 def _personal(instance: Instance, own: Credential | None, *, recorded: bool) -> Credential:

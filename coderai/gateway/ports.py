@@ -24,6 +24,13 @@ class Authority(Protocol):
         """
         ...
 
+    async def personal_key(self, user_id: str, provider: str) -> str | None:
+        """Return the key that a user has saved for the provider of that name; None when there is none.
+
+        Raises NotSignedIn for one that is there and cannot be read, StoreUnavailable when nobody can tell.
+        """
+        ...
+
 
 class Recorder(Protocol):
     """Keeps the audit trail. See ``recorder.Recorder``."""

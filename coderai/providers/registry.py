@@ -60,6 +60,16 @@ class Instance:
         assert self.family is not None
         return self.own_auth or self.family.auth
 
+    @property
+    def has_central(self) -> bool:
+        """Whether calls can go with a key or credentials that everybody shares."""
+        return len(self.keys) > 0 or self.dialect is not None
+
+    @property
+    def takes_own(self) -> bool:
+        """Whether calls can go with the caller's own credential; not where the gateway signs them."""
+        return self.dialect is None
+
 
 class Registry:
     """Looks instances up by route segment; the whole set is replaced at once."""

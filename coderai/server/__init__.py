@@ -16,13 +16,14 @@ from pydantic import SecretStr
 from coderai.api.app import Services
 from coderai.api.services import Gateway
 from coderai.control.authority import TokenAuthority
-from coderai.control.configured import apply_config
+from coderai.control.configured import apply_config, keep_retiring
 from coderai.control.first_start import first_start
+from coderai.control.personal_keys import SavedKeys
 from coderai.control.retention import keep_within
 from coderai.control.served import Served
 from coderai.control.tokens import Lifetimes
 from coderai.control.uses import Uses
-from coderai.control.vault import OPTION, Vault
+from coderai.control.vault import Vault, given_keys
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.attribution import ActorHeaders
@@ -82,15 +83,18 @@ async def serve(
         store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous))
         keys_given = bool(settings.external_token_encryption_keys.get_secret_value())
         first = await first_start(store, settings.data_dir, keys_given=keys_given)
+        vault = Vault.load(settings.data_dir, settings.external_token_encryption_keys.get_secret_value())
+        names = [each.name for each in settings.providers]
+        await processes.introduce(store, key_ids=vault.key_ids, providers=names)  # before we rely on either
+        await vault.check(store)
         vanished = await apply_config(store, settings.providers)
         sinks = record_logs(structured=settings.aibridge_structured_logging)
         recorder = await stack.enter_async_context(_recording(settings, store, sinks))
-        vault = Vault.load(settings.data_dir, settings.external_token_encryption_keys.get_secret_value())
-        await vault.check(store)
         registry = Registry()
         uses = Uses(store)
         stack.push_async_callback(uses.flush)
-        authority = TokenAuthority(store, uses=uses, refreshing=not settings.disable_session_expiry_refresh)
+        refreshing = not settings.disable_session_expiry_refresh
+        authority = TokenAuthority(store, uses=uses, keys=SavedKeys(store, vault), refreshing=refreshing)
         watch = Watch(_patience(settings))
         proxies = proxy_rule(os.environ if environ is None else environ)
         upstream = await _upstream(stack, proxies)
@@ -109,6 +113,7 @@ async def serve(
                 tasks.create_task(processes.attend(store), name="heartbeat"),
                 tasks.create_task(keep_within(store, settings), name="retention"),
                 tasks.create_task(uses.keep(), name="last uses"),
+                tasks.create_task(keep_retiring(store, settings.providers), name="configured providers"),
                 tasks.create_task(watch.run(), name="watch"),
             ]
             async with (
@@ -132,7 +137,7 @@ async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterato
     settings = Settings(data_dir=data_dir, database_url=SecretStr(database_url or ""))
     async with open_store(settings.database, jobs=False) as store:
         await first_start(store, data_dir)
-        vault = Vault.load(data_dir, os.environ.get(OPTION, ""))
+        vault = await Vault.load(data_dir, given_keys(os.environ)).careful(store)
         services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings), vault=vault)
         runner = runner_for(private_app(services))
         await runner.setup()

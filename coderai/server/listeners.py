@@ -20,9 +20,12 @@ from coderai.errors import BadSettings
 from coderai.gateway.app import DataPlane
 from coderai.gateway.watch import Watch
 from coderai.kinds import RESERVED_NAMES
+from coderai.observe import logs
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.store.locations import without_secrets
+
+log = logs.get("server")
 
 SERVER_FILE: Final = "server.json"
 _LINE_BYTES: Final = 1 << 16
@@ -32,11 +35,11 @@ _CLEANUP_SECONDS: Final = 5.0
 
 
 def runner_for(app: web.Application) -> web.AppRunner:
-    log = logging.getLogger("coderai.http")
-    log.addFilter(_without_the_request)
+    http_log = logging.getLogger("coderai.http")
+    http_log.addFilter(_without_the_request)
     return web.AppRunner(
         app,
-        logger=log,
+        logger=http_log,
         access_log=None,
         handle_signals=False,
         handler_cancellation=False,  # a client that leaves is noticed by the watch; its records are kept
@@ -141,8 +144,9 @@ async def _not_mounted(_request: web.BaseRequest) -> web.Response:
 
 @asynccontextmanager
 async def announced(data_dir: Path, socket: Path, url: str, settings: Settings) -> AsyncIterator[None]:
-    """Write down for the command line where the running server is."""
+    """Write down for the command line where the running server is: the latest one, when there are several."""
     path = data_dir / SERVER_FILE
+    _warn_of_another(path)
     document = {
         "socket": str(socket),
         "url": url,
@@ -160,3 +164,19 @@ async def announced(data_dir: Path, socket: Path, url: str, settings: Settings) 
         with suppress(OSError, ValueError):
             if json.loads(path.read_text())["pid"] == os.getpid():  # another server may have come meanwhile
                 path.unlink()
+
+
+def _warn_of_another(path: Path) -> None:
+    """Two servers on one directory work, but somebody who did not mean it has to hear of it."""
+    try:
+        other = json.loads(path.read_text())
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(other["socket"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # none, or one that was killed
+    log.warning(
+        "another server runs on this data directory: they share the database, each serves the providers of its own"
+        " configuration, and commands without --url talk to the one that started last",
+        pid=other.get("pid"),
+        url=other.get("url"),
+    )

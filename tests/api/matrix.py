@@ -143,6 +143,21 @@ MODELS = [
     row(f"DELETE {_OWN}/root", *[403] * 6, route=f"{_OWN}/{{context}}"),
     row(f"GET {_CHATS}/config/resolved-model/root", *[200] * 6, route=f"{_CHATS}/config/resolved-model/{{context}}"),
 ]
+_USER_KEYS = _USER + "/ai-provider-keys"
+_USER_KEY = _USER_KEYS + "/{provider}"
+_OWN_KEYS = f"{_CHATS}/user-provider-configs"
+_KEY = {"api_key": "sk-0123456789"}
+PERSONAL_KEYS = [
+    row("GET /api/v2/users/me/ai-provider-keys", *[200] * 5, 403, route=_USER_KEYS),
+    row("GET /api/v2/users/{max}/ai-provider-keys", 200, *[404] * 4, 403, route=_USER_KEYS),
+    row("PUT /api/v2/users/me/ai-provider-keys/none", *[404] * 5, 403, route=_USER_KEY, body=_KEY),
+    row("PUT /api/v2/users/{max}/ai-provider-keys/none", 403, *[404] * 4, 403, route=_USER_KEY, body=_KEY),
+    row("DELETE /api/v2/users/me/ai-provider-keys/none", *[404] * 5, 403, route=_USER_KEY),
+    row("DELETE /api/v2/users/{max}/ai-provider-keys/none", *[404] * 5, 403, route=_USER_KEY),
+    row(f"GET {_OWN_KEYS}", *[200] * 5, 403),
+    row(f"PUT {_OWN_KEYS}/none", *[404] * 5, 403, route=f"{_OWN_KEYS}/{{provider}}", body=_KEY),
+    row(f"DELETE {_OWN_KEYS}/none", *[404] * 5, 403, route=f"{_OWN_KEYS}/{{provider}}"),
+]
 
 
 def _records(prefix: str) -> list[Row]:
@@ -166,6 +181,7 @@ MATRIX = [
     *AUDIT,
     *PROVIDERS,
     *MODELS,
+    *PERSONAL_KEYS,
     *_records("/api/v2/aibridge"),
     *_records("/api/v2/ai-gateway"),
 ]

@@ -86,11 +86,20 @@ class Notebook:
 
 
 class OneToken:
-    """Fulfils the Authority port: one token works. *people* are known by name; without them nobody can tell."""
+    """Fulfils the Authority port: one token works. *people* are known by name; without them nobody can tell.
 
-    def __init__(self, caller: Caller = ALICE, people: Mapping[str, str] | None = None) -> None:
+    *keys* are personal ones by user and provider.
+    """
+
+    def __init__(
+        self,
+        caller: Caller = ALICE,
+        people: Mapping[str, str] | None = None,
+        keys: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
         self._caller = caller
         self._people = people
+        self.keys = dict(keys or {})
 
     async def identify(self, token: str) -> Caller:
         if token != TOKEN:
@@ -101,6 +110,9 @@ class OneToken:
         if self._people is None:
             raise StoreUnavailable("the users cannot be looked up")
         return self._people.get(named, named)
+
+    async def personal_key(self, user_id: str, provider: str) -> str | None:
+        return self.keys.get((user_id, provider))
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The door of the data plane: which provider, which route, who asks; then the exchange or the passthrough."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
 from coderai.gateway.refusals import Form, form_for, form_of, refuse, retry_after, status_of
 from coderai.gateway.websocket import Sockets
+from coderai.gateway.websocket_talk import Door
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
@@ -131,12 +133,18 @@ class DataPlane:
         return await self._exchanges.handle(admitted, WIRES[route.api])
 
     async def _socket(self, admitted: Admitted) -> web.StreamResponse:
-        request = admitted.request
+        request, instance = admitted.request, admitted.instance
 
         async def again() -> Caller:
             return await self._identified(request, data_plane_token(request.headers)[0])
 
-        return await self._sockets.handle(admitted, again)
+        def in_force() -> bool:
+            now = self._registry.find(instance.name)
+            if now is None or now.keys.secrets != instance.keys.secrets:
+                return False
+            return replace(now, keys=instance.keys) == instance
+
+        return await self._sockets.handle(admitted, Door(again, in_force))
 
     async def _identified(self, request: web.BaseRequest, token: str) -> Caller:
         """Return who asks, within the rate that is allowed: of a token that works, or of an address without one."""

@@ -11,6 +11,7 @@ GOING_AWAY: Final = 1001
 BAD_TEXT: Final = 1007
 NOT_ALLOWED: Final = 1008
 FAILED: Final = 1011
+RESTARTED: Final = 1012
 _NOT_TO_BE_SENT: Final = frozenset({1004, 1005, 1006, 1015})
 """Words for what happened, not for the wire (RFC 6455, 7.4.1)."""
 _CLOSE_SECONDS: Final = 5.0

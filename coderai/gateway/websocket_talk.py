@@ -14,7 +14,17 @@ from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
 from coderai.gateway.limits import Limits
 from coderai.gateway.refusals import status_of
 from coderai.gateway.watch import Flight, Watch
-from coderai.gateway.websocket_side import BAD_TEXT, FAILED, GOING_AWAY, NORMAL, NOT_ALLOWED, Closed, Frame, Side
+from coderai.gateway.websocket_side import (
+    BAD_TEXT,
+    FAILED,
+    GOING_AWAY,
+    NORMAL,
+    NOT_ALLOWED,
+    RESTARTED,
+    Closed,
+    Frame,
+    Side,
+)
 from coderai.gateway.websocket_turns import Sessions, Turn
 from coderai.observe import logs
 from coderai.providers.breaker import Breakers, judge
@@ -40,8 +50,17 @@ BACKGROUND: Final = "background requests are currently not supported by AI Gatew
 NO_STEERING: Final = "answers cannot be steered through AI Gateway: send the input as a request of its own"
 UNRECORDED: Final = "AI Gateway cannot record input in a message of this type: send it with response.create"
 
-Admit = Callable[[], Awaitable[Caller]]
-"""Looks at the gateway token again and counts a request. Raises what refuses it."""
+CHANGED: Final = "the provider was changed or switched off meanwhile: connect again"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What is looked at for each request on a socket, as it is for each over HTTP."""
+
+    again: Callable[[], Awaitable[Caller]]
+    """Looks at the gateway token and counts the request. Raises what refuses it."""
+    in_force: Callable[[], bool]
+    """Whether the provider is still the one, with the same keys, that the socket leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +89,10 @@ class Means:
 class Talk:
     """Carries messages until one side has left, or has to. *hint* is the central key in use, masked."""
 
-    def __init__(self, means: Means, admitted: Admitted, admit: Admit, client: Side, upstream: Side, hint: str) -> None:
+    def __init__(self, means: Means, admitted: Admitted, door: Door, client: Side, upstream: Side, hint: str) -> None:
         self._means = means
         self._admitted = admitted
-        self._admit = admit
+        self._door = door
         self._client = client
         self._upstream = upstream
         self._hint = hint
@@ -116,8 +135,8 @@ class Talk:
             await self._take(heard, tasks)
         for turn in self._turns.values():
             turn.flight.left = True  # the provider is read on for the usage
+        await self._client.close(heard.code, heard.reason)  # before the provider has come to an end
         self.leave(GOING_AWAY if heard.lost else heard.code, heard.reason)
-        await self._client.close(heard.code, heard.reason)  # it does not wait for that
 
     async def _take(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
         """Pass a message on; a request waits until its lane is free, and what comes after it waits with it."""
@@ -188,8 +207,10 @@ class Talk:
 
     async def _begun(self, turn: Turn, held: ExitStack) -> bool:
         """Record the start, or refuse; the socket stays usable, unless the token is no longer good."""
-        if self._leaving.is_set():
-            await self._say(error_message(503, STOPPING, turn.message.lane))
+        if self._leaving.is_set() or not self._door.in_force():
+            text = STOPPING if self._leaving.is_set() else CHANGED
+            await self._say(error_message(503, text, turn.message.lane))
+            self.leave(RESTARTED, text)
             return False
         try:
             await self._admitted_again(turn, held)
@@ -211,7 +232,7 @@ class Talk:
         means, admitted, message = self._means, self._admitted, turn.message
         if turn.frame is not None:
             held.enter_context(means.limits.place())
-            admitted = replace(admitted, caller=await self._admit())
+            admitted = replace(admitted, caller=await self._door.again())
         ask = self._asked(message)
         if message.kind is Kind.WARM_UP:
             return

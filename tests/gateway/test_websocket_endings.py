@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -17,8 +18,9 @@ from coderai.gateway.limits import Limits
 from coderai.gateway.watch import Patience
 from coderai.gateway.websocket_talk import Pace
 from coderai.providers.breaker import Breakers, Rule
+from coderai.providers.keys import KeyPool
 from coderai.records import Api, Ending, ErrorType, Usage
-from tests.gateway.conftest import ALICE, TOKEN, Opening, Setting
+from tests.gateway.conftest import ALICE, CENTRAL_KEY, TOKEN, OneToken, Opening, Setting
 from tests.gateway.websockets import ASK, Client, connected, create, user
 
 ANSWER = responses_answer(text="one two three four five six", id="resp_1")
@@ -206,19 +208,15 @@ async def test_background_requests_are_refused_and_recorded(opened: Opening):
         assert len(setting.provider.seen) == 1
 
 
-class Revocable:
+class Revocable(OneToken):
     """An authority whose token can be revoked."""
 
-    def __init__(self) -> None:
-        self.revoked = False
+    revoked = False
 
     async def identify(self, token: str) -> Caller:
         if self.revoked or token != TOKEN:
             raise NotSignedIn("this token has been revoked")
         return ALICE
-
-    async def person(self, named: str) -> str:
-        return named
 
 
 async def test_a_revoked_token_ends_the_socket_at_the_next_request(opened: Opening):
@@ -230,6 +228,55 @@ async def test_a_revoked_token_ends_the_socket_at_the_next_request(opened: Openi
         assert (heard[-1]["status"], heard[-1]["error"]["message"]) == (401, "this token has been revoked")
         assert (await client.closed())[0] == 1008
         assert len(setting.provider.seen) == len(setting.notebook.begun) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"state": "disabled"}, {"base_url": "http://127.0.0.1:9/v1"}, {"keys": KeyPool(["sk-rotated-0123456789"])}],
+    ids=["switched off", "moved", "another key"],
+)
+async def test_a_provider_that_was_changed_ends_the_socket_at_the_next_request(opened: Opening, change):
+    async with opened(ANSWER) as setting, nothing_left(setting), connected(setting) as client:
+        await client.ask(ASK)
+        instance = setting.registry.find("openai")
+        assert instance is not None
+        setting.registry.replace([replace(instance, **change)])
+        assert (await client.ask(ASK))[-1]["status"] == 503
+        assert (await client.closed())[0] == 1012
+        assert len(setting.provider.seen) == len(setting.notebook.begun) == 1
+
+
+async def test_a_reload_that_changes_nothing_leaves_the_socket(opened: Opening):
+    async with opened(ANSWER, ANSWER) as setting, connected(setting) as client:
+        await client.ask(ASK)
+        instance = setting.registry.find("openai")
+        assert instance is not None
+        setting.registry.replace([replace(instance, keys=KeyPool([CENTRAL_KEY]))])
+        assert (await client.ask(ASK))[-1]["type"] == "response.completed"
+
+
+class Failing(Revocable):
+    """An authority with a fault."""
+
+    async def identify(self, token: str) -> Caller:
+        if self.revoked:
+            raise RuntimeError("a fault of ours")
+        return ALICE
+
+
+async def test_a_fault_of_ours_ends_the_socket_without_leaving_anything(opened: Opening):
+    authority = Failing()
+    stall = Stall()
+    slow = ANSWER.cut(3, stall)
+    async with opened(slow, authority=authority) as setting, nothing_left(setting), connected(setting) as client:
+        await client.say(ASK | {"stream_id": "slow"})
+        await stall.reached.wait()
+        authority.revoked = True
+        await client.say(ASK)
+        while (await client.socket.receive(5)).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert client.socket.close_code != 1000
+        assert setting.notebook.endings == [Ending.CANCELLED]
 
 
 async def test_each_request_counts_for_the_rate(opened: Opening):

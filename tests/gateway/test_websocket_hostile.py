@@ -17,7 +17,7 @@ from coderai.errors import StoreUnavailable
 from coderai.gateway.limits import Limits
 from coderai.gateway.watch import Patience
 from coderai.records import Ending, ErrorType
-from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening
+from tests.gateway.conftest import CENTRAL_KEY, TOKEN, OneToken, Opening
 from tests.gateway.raw import connect, serving
 from tests.gateway.websockets import ASK, connected, create, refused, user
 
@@ -63,14 +63,11 @@ async def test_the_rate_and_the_places_hold_for_the_handshake(opened: Opening):
         assert (answer.status, "Retry-After" in answer.headers) == (429, True)
 
 
-class Away:
+class Away(OneToken):
     """An authority that cannot tell."""
 
     async def identify(self, token: str) -> Caller:
         raise StoreUnavailable("the store is away")
-
-    async def person(self, named: str) -> str:
-        return named
 
 
 async def test_a_store_that_is_away_is_a_503(opened: Opening):
@@ -193,7 +190,9 @@ async def test_odd_handshakes_are_a_426_and_in_no_log(opened: Opening, odd, capl
 # ---- messages --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", ["", "hi", "[]", '{"type":', "null", "[" * 10_000], ids=repr)
+@pytest.mark.parametrize(
+    "data", ["", "hi", "[]", '{"type":', "null", "[" * 10_000], ids=["empty", "word", "array", "half", "null", "deep"]
+)
 @pytest.mark.parametrize("binary", [False, True])
 async def test_what_is_no_json_object_is_refused_and_the_socket_stays(opened: Opening, data, binary):
     async with opened(ANSWER) as setting, connected(setting) as client:

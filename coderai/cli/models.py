@@ -260,7 +260,7 @@ def try_command(
     if run.json:
         run.document(json.dumps({"ok": True, "status": status, "ms": passed, "text": text}).encode())
         return
-    run.say([f"{name}: {status} in {passed} ms: {one_line(text)[:_LONGEST]}"])
+    run.say([f"{name}: {status} in {passed} ms: {one_line(text)[:_LONGEST] or '(no text)'}"])
 
 
 def options_command(

@@ -145,6 +145,22 @@ def test_what_is_missing_is_asked_for(api, tmp_path):
     assert api.last.document["email"] == "a@example.com"
 
 
+def test_a_model_is_asked_for(api, tmp_path):
+    providers = [{"id": "p-1", "type": "openai", "name": "corp"}, {"id": "p-2", "type": "anthropic", "name": "claude"}]
+    api.put("GET /api/v2/ai/providers", providers)
+    api.put("POST /api/experimental/chats/model-configs", {"id": "1", "display_name": "gpt-5"}, 201)
+    questions = [
+        (b"Provider (corp, claude): ", b"corp"),
+        (b"Model (what the provider calls it): ", b"gpt-5"),
+        (b"Display name [gpt-5]: ", b""),
+        (b"Context limit (tokens, for example 200k): ", b"400k"),
+    ]
+    code, shown = answering(tmp_path, api, ["models", "add"], questions)
+    assert (code, "Model gpt-5 registered" in shown) == (0, True)
+    asked = ("ai_provider_id", "model", "display_name", "context_limit")
+    assert [api.last.document[name] for name in asked] == ["p-1", "gpt-5", "gpt-5", 400_000]
+
+
 def test_a_no_removes_nothing(api, tmp_path):
     api.put("GET /api/v2/users/me/keys/tokens", [{"id": "A", "token_name": "x", "username": "u"}])
     code, shown = answering(tmp_path, api, ["tokens", "remove", "x"], [(b"Remove token x (A) of u? [y/N]: ", b"n")])

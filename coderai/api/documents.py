@@ -161,6 +161,36 @@ class Build(Document):
     deployment_id: str
 
 
+class ProviderKey(Document):
+    id: str
+    masked: str
+    created_at: Moment
+
+
+class Provider(Document):
+    id: str
+    type: str
+    name: str
+    display_name: str
+    icon: str
+    enabled: bool
+    base_url: str
+    api_keys: list[ProviderKey]
+    settings: dict[str, Any] | None
+    status: Literal["enabled", "disabled", "error"]
+    status_reason: str
+    source: str
+    created_at: Moment
+    updated_at: Moment
+
+
+class ProviderTest(Document):
+    ok: bool
+    status: int | None
+    message: str
+    ms: int
+
+
 class SetupProvider(Document):
     name: str
     type: str

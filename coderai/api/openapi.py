@@ -144,7 +144,7 @@ def _query_part(parameter: Parameter) -> dict[str, Any]:
 
 def _id(route: Route) -> str:
     words = re.findall(r"\w+", route.path.removeprefix("/api/v2"))
-    return "-".join([route.method.lower(), *words]) or route.method.lower()
+    return "-".join([route.method.lower(), *words]) + ("-" if route.path.endswith("/") else "")
 
 
 def _tag(path: str) -> str:

@@ -6,10 +6,11 @@ from aiohttp import web
 from pydantic import Field
 
 from coderai.access.credentials import mask
+from coderai.api import documents
 from coderai.api.answers import answer, moment, no_content
 from coderai.api.bodies import Body, Text, read
 from coderai.api.parameters import part
-from coderai.api.routes import Ask, Route, Signed
+from coderai.api.routes import About, Ask, Route, Signed
 from coderai.control.provider_checks import BEDROCK_MEMBERS
 from coderai.control.providers import SECRET_MEMBERS, Kept, KeyWish, NewProvider, ProviderPatch
 from coderai.providers.registry import Instance
@@ -149,11 +150,27 @@ async def _test(ask: Ask) -> web.Response:
 
 
 _PROVIDERS: Final = "/api/v2/ai/providers"
+_PROVIDER: Final = _PROVIDERS + "/{provider}"
 ROUTES: Final = (
-    Route("GET", _PROVIDERS, Signed(_list)),
-    Route("POST", _PROVIDERS, Signed(_create)),
-    Route("GET", _PROVIDERS + "/{provider}", Signed(_get)),
-    Route("PATCH", _PROVIDERS + "/{provider}", Signed(_update)),
-    Route("DELETE", _PROVIDERS + "/{provider}", Signed(_delete)),
-    Route("POST", _PROVIDERS + "/{provider}/test", Signed(_test)),
+    Route("GET", _PROVIDERS, Signed(_list), About("List providers", list[documents.Provider])),
+    Route(
+        "POST",
+        _PROVIDERS,
+        Signed(_create),
+        About("Add a provider", documents.Provider, 201, CreateProvider, refusals=(409,)),
+    ),
+    Route("GET", _PROVIDER, Signed(_get), About("Show a provider", documents.Provider, refusals=(400,))),
+    Route(
+        "PATCH",
+        _PROVIDER,
+        Signed(_update),
+        About("Change a provider; what is missing stays", documents.Provider, body=UpdateProvider, refusals=(409,)),
+    ),
+    Route("DELETE", _PROVIDER, Signed(_delete), About("Remove a provider", None, 204, refusals=(400, 409))),
+    Route(
+        "POST",
+        _PROVIDER + "/test",
+        Signed(_test),
+        About("Ask the provider something that costs nothing", documents.ProviderTest, refusals=(400,)),
+    ),
 )

@@ -9,7 +9,7 @@ from aiohttp import web
 from coderai.access.callers import Caller
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
-from coderai.errors import CoderaiError, Forbidden, NotSignedIn
+from coderai.errors import CoderaiError, Conflict, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
 from coderai.gateway.credentials import Credential, brought, choose, saved
 from coderai.gateway.exchange import Exchanges
@@ -17,9 +17,8 @@ from coderai.gateway.ledger import Admitted
 from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
 from coderai.gateway.ports import Authority
-from coderai.gateway.refusals import Form, form_for, form_of, refuse, retry_after, status_of
+from coderai.gateway.refusals import Form, advice, form_for, form_of, refuse, status_of
 from coderai.gateway.websocket import Sockets
-from coderai.gateway.websocket_talk import Door
 from coderai.observe import logs
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
@@ -73,7 +72,7 @@ class DataPlane:
         except CoderaiError as error:
             status = status_of(error)
             log.info("request refused", method=request.method, path=_shown(request), status=status, reason=str(error))
-            return refuse(form, status, str(error), retry_after(error))
+            return refuse(form, status, str(error), advice(error))
         except TimeoutError:
             return refuse(form, 504, f"{name}: no answer in time")
 
@@ -87,7 +86,7 @@ class DataPlane:
         if _wants_websocket(request):
             with self.limits.place():  # each request on the socket will take one: an idle socket has none
                 admitted = await self._admitted(request, instance, path, query, form)
-            return await self._socket(admitted) if isinstance(admitted, Admitted) else admitted
+            return await self._socket(admitted, path, query, form) if isinstance(admitted, Admitted) else admitted
         with self.limits.place():  # a stream has it until it ends
             admitted = await self._admitted(request, instance, path, query, form)
             return await self._answered(admitted, form) if isinstance(admitted, Admitted) else admitted
@@ -132,19 +131,15 @@ class DataPlane:
             )
         return await self._exchanges.handle(admitted, WIRES[route.api])
 
-    async def _socket(self, admitted: Admitted) -> web.StreamResponse:
-        request, instance = admitted.request, admitted.instance
+    async def _socket(self, admitted: Admitted, path: str, query: str, form: Form) -> web.StreamResponse:
+        async def again() -> Admitted:
+            instance = self._registry.find(admitted.instance.name)
+            now = await self._admitted(admitted.request, instance, path, query, form)
+            if isinstance(now, Admitted) and _same_way(now, admitted):
+                return now
+            raise Conflict(f"provider {admitted.instance.name} or its key was changed meanwhile: connect again")
 
-        async def again() -> Caller:
-            return await self._identified(request, data_plane_token(request.headers)[0])
-
-        def in_force() -> bool:
-            now = self._registry.find(instance.name)
-            if now is None or now.keys.secrets != instance.keys.secrets:
-                return False
-            return replace(now, keys=instance.keys) == instance
-
-        return await self._sockets.handle(admitted, Door(again, in_force))
+        return await self._sockets.handle(admitted, again)
 
     async def _identified(self, request: web.BaseRequest, token: str) -> Caller:
         """Return who asks, within the rate that is allowed: of a token that works, or of an address without one."""
@@ -175,6 +170,13 @@ def _turned_away(
     """Refuse, and leave a line in the log: some tools hide our text, and a wrong base URL is the usual mistake."""
     log.info("request refused", method=request.method, path=_shown(request), status=status, reason=text)
     return refuse(form, status, text, headers, final=True)
+
+
+def _same_way(one: Admitted, other: Admitted) -> bool:
+    """Whether two requests go to the same place with the same credential."""
+    same_keys = one.instance.keys.secrets == other.instance.keys.secrets
+    same_place = replace(one.instance, keys=other.instance.keys) == other.instance
+    return same_keys and same_place and one.credential == other.credential
 
 
 def _shown(request: web.BaseRequest) -> str:

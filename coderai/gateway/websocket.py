@@ -8,7 +8,7 @@ from coderai import clients
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.refusals import refuse
 from coderai.gateway.websocket_side import GOING_AWAY, Side
-from coderai.gateway.websocket_talk import STOPPING, Door, Means, Talk
+from coderai.gateway.websocket_talk import STOPPING, Admit, Means, Talk
 from coderai.gateway.websocket_upstream import NotSwitched, SocketUpstream, Switched
 from coderai.observe import logs
 from coderai.records import Api, Ask
@@ -33,7 +33,7 @@ class Sockets:
     def __len__(self) -> int:
         return len(self._talks)
 
-    async def handle(self, admitted: Admitted, door: Door) -> web.StreamResponse:
+    async def handle(self, admitted: Admitted, admit: Admit) -> web.StreamResponse:
         """Serve one socket for as long as it lasts. What the provider does not take is a 426: tools then use HTTP at
         once, where they get the true error."""
         request = admitted.request
@@ -50,12 +50,12 @@ class Sockets:
         deflate = "permessage-deflate" in request.headers.get("Sec-WebSocket-Extensions", "")
         try:
             async with self._upstream.connected(admitted, session, deflate=deflate) as switched:
-                return await self._relayed(socket, switched, admitted, door)
+                return await self._relayed(socket, switched, admitted, admit)
         except NotSwitched as error:
             return self._refused(admitted, str(error))
 
     async def _relayed(
-        self, socket: web.WebSocketResponse[bool], switched: Switched, admitted: Admitted, door: Door
+        self, socket: web.WebSocketResponse[bool], switched: Switched, admitted: Admitted, admit: Admit
     ) -> web.StreamResponse:
         request = admitted.request
         socket.headers.update(switched.headers)
@@ -66,7 +66,7 @@ class Sockets:
             transport = None
         if transport is None:
             return socket  # it did not wait for the provider
-        talk = Talk(self._means, admitted, door, Side(socket, transport), switched.side, switched.hint)
+        talk = Talk(self._means, admitted, admit, Side(socket, transport), switched.side, switched.hint)
         self._talks.add(talk)
         if self._stopping:
             talk.leave(GOING_AWAY, STOPPING)

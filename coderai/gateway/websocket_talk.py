@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from coderai.access.callers import Caller
-from coderai.errors import CoderaiError, Invalid
+from coderai.errors import CoderaiError, Conflict, Invalid
 from coderai.gateway.dump import Dumps
 from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
 from coderai.gateway.limits import Limits
@@ -50,17 +49,9 @@ BACKGROUND: Final = "background requests are currently not supported by AI Gatew
 NO_STEERING: Final = "answers cannot be steered through AI Gateway: send the input as a request of its own"
 UNRECORDED: Final = "AI Gateway cannot record input in a message of this type: send it with response.create"
 
-CHANGED: Final = "the provider was changed or switched off meanwhile: connect again"
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """What is looked at for each request on a socket, as it is for each over HTTP."""
-
-    again: Callable[[], Awaitable[Caller]]
-    """Looks at the gateway token and counts the request. Raises what refuses it."""
-    in_force: Callable[[], bool]
-    """Whether the provider is still the one, with the same keys, that the socket leads to."""
+Admit = Callable[[], Awaitable[Admitted]]
+"""Looks at token, rate, provider and credential anew, as for each request over HTTP. Raises what refuses it, and
+Conflict when it would not go the way any more that the socket leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +80,10 @@ class Means:
 class Talk:
     """Carries messages until one side has left, or has to. *hint* is the central key in use, masked."""
 
-    def __init__(self, means: Means, admitted: Admitted, door: Door, client: Side, upstream: Side, hint: str) -> None:
+    def __init__(self, means: Means, admitted: Admitted, admit: Admit, client: Side, upstream: Side, hint: str) -> None:
         self._means = means
         self._admitted = admitted
-        self._door = door
+        self._admit = admit
         self._client = client
         self._upstream = upstream
         self._hint = hint
@@ -207,17 +198,17 @@ class Talk:
 
     async def _begun(self, turn: Turn, held: ExitStack) -> bool:
         """Record the start, or refuse; the socket stays usable, unless the token is no longer good."""
-        if self._leaving.is_set() or not self._door.in_force():
-            text = STOPPING if self._leaving.is_set() else CHANGED
-            await self._say(error_message(503, text, turn.message.lane))
-            self.leave(RESTARTED, text)
+        if self._leaving.is_set():
+            await self._say(error_message(503, STOPPING, turn.message.lane))
             return False
         try:
             await self._admitted_again(turn, held)
         except CoderaiError as error:
-            status = status_of(error)
+            status = 503 if isinstance(error, Conflict) else status_of(error)
             await self._refuse(turn, status, str(error))
-            if status in (401, 403):
+            if isinstance(error, Conflict):
+                self.leave(RESTARTED, "the provider was changed")
+            elif status in (401, 403):
                 self.leave(NOT_ALLOWED, "the gateway token does not work any more")
             elif turn.frame is None:  # an answer that nobody recorded must not go on
                 self.leave(FAILED, "the audit records cannot be stored")
@@ -232,7 +223,7 @@ class Talk:
         means, admitted, message = self._means, self._admitted, turn.message
         if turn.frame is not None:
             held.enter_context(means.limits.place())
-            admitted = replace(admitted, caller=await self._door.again())
+            admitted = await self._admit()
         ask = self._asked(message)
         if message.kind is Kind.WARM_UP:
             return

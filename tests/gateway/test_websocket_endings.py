@@ -246,6 +246,17 @@ async def test_a_provider_that_was_changed_ends_the_socket_at_the_next_request(o
         assert len(setting.provider.seen) == len(setting.notebook.begun) == 1
 
 
+async def test_a_personal_key_that_was_changed_ends_the_socket_at_the_next_request(opened: Opening):
+    keys = PersonalKey("sk-personal-0123456789")
+    async with opened(ANSWER, authority=keys) as setting, nothing_left(setting), connected(setting) as client:
+        await client.ask(ASK)
+        assert setting.provider.attempts[0].headers["Authorization"] == "Bearer sk-personal-0123456789"
+        keys.key = "sk-another-0123456789"
+        assert (await client.ask(ASK))[-1]["status"] == 503
+        assert (await client.closed())[0] == 1012
+        assert len(setting.provider.seen) == 1
+
+
 async def test_a_reload_that_changes_nothing_leaves_the_socket(opened: Opening):
     async with opened(ANSWER, ANSWER) as setting, connected(setting) as client:
         await client.ask(ASK)
@@ -253,6 +264,17 @@ async def test_a_reload_that_changes_nothing_leaves_the_socket(opened: Opening):
         assert instance is not None
         setting.registry.replace([replace(instance, keys=KeyPool([CENTRAL_KEY]))])
         assert (await client.ask(ASK))[-1]["type"] == "response.completed"
+
+
+class PersonalKey(OneToken):
+    """An authority that keeps a personal key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+    async def personal_key(self, user_id: str, provider: str) -> str | None:
+        return self.key
 
 
 class Failing(Revocable):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +15,20 @@ class Prices:
     cache_write: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Protocol):
     """Tokens of one answer in four buckets; cached ones are not part of the input, reasoning is part of the output."""
 
-    input: int = 0
-    output: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
+    @property
+    def input(self) -> int: ...
+
+    @property
+    def output(self) -> int: ...
+
+    @property
+    def cache_read(self) -> int: ...
+
+    @property
+    def cache_write(self) -> int: ...
 
 
 def cost_micros(counts: Counts, prices: Prices) -> int | None:

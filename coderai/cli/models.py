@@ -12,15 +12,12 @@ from coderai.cli.errors import WrongUse
 from coderai.cli.model_options import Flags, from_file, listing, merged, whole
 from coderai.cli.model_shapes import Call, Registered
 from coderai.cli.options import Run, command
-from coderai.cli.shapes import NewKey, Provider, read
+from coderai.cli.shapes import Provider, read
 from coderai.cli.text import Column, count, distinct, one_line, table
 from coderai.errors import CoderaiError, Conflict, Invalid, NotFound
 
 PATH: Final = "/api/experimental/chats/model-configs"
-_TOKENS: Final = "/api/v2/users/me/keys"
-_TWO_MINUTES: Final = 120 * 10**9
 _GENERAL: Final = "Options of every model"
-_LONGEST: Final = 500
 
 Wanted = Annotated[str, typer.Argument(metavar="MODEL", help="Id, display name or identifier.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -246,21 +243,21 @@ def try_command(
             run.document(document)
             return
         _warn(run, asking.warnings)
-        began = time.monotonic()
-        status, body = _sent(run, api, asking)
-        passed = round((time.monotonic() - began) * 1000)
-    from coderai.models.replies import complaint, said  # only here: the readers of three APIs
-    from coderai.records import Api as WireApi
+        from coderai.cli.model_call import sent, understood  # the readers of three APIs: only here
 
+        began = time.monotonic()
+        status, body = sent(run, api, asking)
+        passed = round((time.monotonic() - began) * 1000)
     name = f"{one_line(found.shown)} ({one_line(found.model)} via {one_line(found.provider_name)})"
-    text = said(WireApi(asking.api), body) if status == 200 else None
-    if text is None:
-        reason = complaint(body) if status != 200 else "this is no answer of that API"
-        raise CoderaiError(f"{name}: {status} {one_line(reason)[:_LONGEST]}".rstrip())
+    try:
+        reply = understood(asking, status, body, found.model_config)
+    except CoderaiError as error:
+        raise CoderaiError(f"{name}: {error}") from error
     if run.json:
-        run.document(json.dumps({"ok": True, "status": status, "ms": passed, "text": text}).encode())
+        told = {"ok": True, "status": status, "ms": passed, "text": reply.text, "cost_micros": reply.micros}
+        run.document(json.dumps(told).encode())
         return
-    run.say([f"{name}: {status} in {passed} ms: {one_line(text)[:_LONGEST] or '(no text)'}"])
+    run.say([f"{name}: {status} in {passed} ms{reply.effort}: {reply.text or '(no text)'}"])
 
 
 def options_command(
@@ -312,20 +309,6 @@ def _changed(run: Run, api: Api, found: Registered, body: dict[str, Any]) -> Non
     changed = read(answer, Registered)
     run.note(f"Model {one_line(changed.shown)} changed{'; it is the default' if changed.is_default else ''}.")
     _warn(run, changed.model_config_warnings)
-
-
-def _sent(run: Run, api: Api, asking: Call) -> tuple[int, bytes]:
-    """Call the data plane: with the token that signs the command in, else with one for two minutes."""
-    if not api.address:
-        raise CoderaiError("no server is running here: start one with `coderai server`, or name one with --url")
-    if api.has_token:
-        return api.ask_as_tool(asking.path, asking.body, asking.headers)
-    key = read(api.call("POST", f"{_TOKENS}/tokens", {"lifetime": _TWO_MINUTES, "scopes": ["ai:use"]}), NewKey).key
-    try:
-        with run.server(api.address, key) as server:
-            return server.ask_as_tool(asking.path, asking.body, asking.headers)
-    finally:
-        api.call("DELETE", f"{_TOKENS}/{segment(key.partition('-')[0])}")
 
 
 def _provider(api: Api, wanted: str | None) -> Provider:

@@ -229,6 +229,20 @@ def test_test_calls_the_gateway_as_a_tool_would(api, coderai):
     assert "Coder-Session-Token" not in api.last.headers
 
 
+def test_test_tells_tokens_and_price(api, coderai):
+    costly = {
+        **OPUS,
+        "model_config": {"cost": {"input_price_per_million_tokens": "3", "output_price_per_million_tokens": "15"}},
+    }
+    api.put(f"GET {PATH}", [costly])
+    api.put(f"POST {PATH}/0190-a/request", CALL | {"warnings": []})
+    usage = {"prompt_tokens": 10, "completion_tokens": 2}
+    api.put(f"POST {CALL['path']}", {"id": "c", "choices": [{"message": {"content": "pong"}}], "usage": usage})
+    assert coderai("models", "test", "Opus").out.endswith(" ms, 10 in / 2 out, $0.000060: pong\n")
+    told = coderai("models", "test", "Opus", "-o", "json").json
+    assert told | {"ms": 0} == {"ok": True, "status": 200, "ms": 0, "text": "pong", "cost_micros": 60}
+
+
 @pytest.mark.parametrize(
     ("status", "body", "text"),
     [

@@ -38,7 +38,9 @@ async def test_a_registered_model_is_tested_through_the_gateway(gateway: Gateway
     opus = await add(local, *OPUS)
     said = await local("models", "test", "Opus", "--prompt=What about the tool_result?")
     assert (said.code, said.err) == (0, "")
-    assert re.fullmatch(r"Opus \(claude-opus-4-6 via anthropic\): 200 in \d+ ms: All green.\n", said.out)
+    assert re.fullmatch(
+        r"Opus \(claude-opus-4-6 via anthropic\): 200 in \d+ ms, 150 in / 10 out: All green.\n", said.out
+    )
     sent = json.loads(scripted.seen[-1].body)
     assert sent["thinking"] == {"type": "adaptive"}
     assert sent["output_config"] == {"effort": "high"}
@@ -52,7 +54,7 @@ async def test_with_a_token_of_ones_own_the_test_is_ones_own_traffic(gateway: Ga
     await add(local, *CODEX)
     token = await make_token(gateway, "--scope", "ai:use", "--scope", "ai:read")
     said = await coderai("models", "test", "Codex", f"--url={gateway.url}", f"--token={token}", "-o", "json")
-    assert json.loads(said.out) | {"ms": 0} == {"ok": True, "status": 200, "ms": 0, "text": ""}
+    assert json.loads(said.out) | {"ms": 0} == {"ok": True, "status": 200, "ms": 0, "text": "", "cost_micros": None}
     seen = await coderai("models", "seen", f"--url={gateway.url}", f"--token={token}")
     assert seen.out == "gpt-5.3-codex\n"
 

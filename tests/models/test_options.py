@@ -73,8 +73,8 @@ LIKELY = _likely(table()).filter(lambda document: isinstance(document, dict))
 ALLOWED = allowed(table()).map(tidied).filter(lambda document: not violations(document))
 
 
-@given(LIKELY)
-@settings(max_examples=400, deadline=None)
+@given(LIKELY | allowed(table()))
+@settings(max_examples=500, deadline=None)
 def test_schema_and_checks_agree(document):
     document = tidied(document)
     assert (violations(document) == []) == VALIDATOR.is_valid(document)

@@ -20,6 +20,8 @@ from coderai.records import Answer, Begun, End, Ended, Ending, ErrorType, Interc
 log = logging.getLogger(__name__)
 
 Item = Begun | Ended
+Committed = Callable[[int, float], None]
+"""Told of every commit: how many items, how many seconds."""
 
 _BATCH = 500
 _BACK_OFF = (0.02, 1.0)
@@ -66,9 +68,11 @@ async def recording(
     begin_wait: float = 5.0,
     end_wait: float = 15.0,
     max_queued: int = 10_000,
+    told: Committed | None = None,
 ) -> AsyncIterator["Recorder"]:
     """Run a recorder; leaving waits for the queue to become empty, at most *end_wait* seconds."""
     recorder = Recorder(store, logs, clock=clock, begin_wait=begin_wait, end_wait=end_wait, max_queued=max_queued)
+    recorder.told = told
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(recorder.write(), name="recorder")
         deadlines = tasks.create_task(recorder.watch_deadlines(), name="recorder deadlines")
@@ -122,6 +126,7 @@ class Recorder:
         self.lost = 0
         """Items given up: no room, or no form of them could be stored."""
         self.last_commit_seconds = 0.0
+        self.told: Committed | None = None
         self._store = store
         self._logs = logs
         self._clock = clock
@@ -240,7 +245,7 @@ class Recorder:
         self._arrived.set()
         return entry
 
-    def _enter_end(self, interception: Interception, end: End) -> _Entry | None:
+    def _enter_end(self, interception: Interception, end: End, *, served: bool = True) -> _Entry | None:
         """Queue an end. Only starts are refused early: an end has a call behind it, so there are not many more."""
         if self.queued >= 4 * self._max_queued:
             self.lost += 1
@@ -248,7 +253,7 @@ class Recorder:
             return None
         now = self._clock()
         facts = tuple(Stamped(new_id(), now, fact) for fact in end.answer.facts)
-        return self._enter(Ended(interception, end, now, facts), self._end_wait)
+        return self._enter(Ended(interception, end, now, facts, served), self._end_wait)
 
     def _withdraw(self, entry: _Entry) -> None:
         """Nobody goes on with this start: drop it, or close it if the store may have it."""
@@ -259,7 +264,7 @@ class Recorder:
     def _refuse(self, entry: _Entry) -> None:
         message = "the start could not be recorded in time; nothing was sent to the provider"
         end = End(Answer(ending=Ending.REFUSED), Ending.REFUSED, 503, ErrorType.UNKNOWN, message)
-        closing = self._enter_end(entry.item.interception, end)
+        closing = self._enter_end(entry.item.interception, end, served=False)
         if closing is not None:
             closing.done.cancel()  # nobody waits
 
@@ -304,6 +309,8 @@ class Recorder:
             log.warning("records are stored again")
             self._failing = False
         self.committed += len(batch)
+        if self.told is not None:
+            self.told(len(batch), self.last_commit_seconds)
         for entry, link in zip(batch, links, strict=True):
             self._settle(entry, link)
         return True

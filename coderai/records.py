@@ -220,3 +220,5 @@ class Ended:
     end: End
     ended_at: datetime
     facts: tuple[Stamped, ...] = ()
+    served: bool = True
+    """False when the caller had given up before the start was stored."""

@@ -4,6 +4,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
 from coderai.errors import Invalid, TooLarge
+from coderai.observe.timeline import clock, current
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
@@ -13,6 +14,9 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """
     if (request.content_length or 0) > limit:
         raise too_large(limit)
+    timeline = current()
+    if timeline is not None:
+        timeline.admitted = clock()
     pieces: list[bytes] = []
     size = 0
     try:
@@ -25,6 +29,8 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         raise Invalid("the request body is not what its headers announce") from error
     except ConnectionError as error:
         raise Invalid("the client left before its request was complete") from error
+    if timeline is not None:
+        timeline.read = clock()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

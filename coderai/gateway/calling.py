@@ -14,10 +14,12 @@ from coderai.access.redaction import NO_SECRETS, Redaction
 from coderai.errors import BrokenOff, KeysExhausted, Unreachable
 from coderai.gateway.credentials import Credential, central
 from coderai.gateway.headers import Headers
+from coderai.gateway.observing import timed
 from coderai.gateway.translated import translated
 from coderai.gateway.upstream import Answer, Call, Upstream
 from coderai.gateway.watch import Flight
 from coderai.observe import logs
+from coderai.observe.timeline import current
 from coderai.providers.breaker import Breakers, Name, Permit, State, judge
 from coderai.providers.dialect import Outgoing
 from coderai.providers.family import Route
@@ -165,6 +167,8 @@ class _Answering:
             return await self._tried_with(job.credential.as_sent())
         for key in pool.walk(job.session):
             job.hint = key.hint
+            if (timeline := current()) is not None:
+                timeline.keys += 1
             answer = await self._tried_with(central(job.instance, key))
             if answer.status not in REFUSALS:
                 pool.worked(key, job.session)
@@ -223,7 +227,8 @@ class _Answering:
         self._flight.turns += 1  # each try has the whole patience
         limit, dumps = self._flight.limit(), self._calling.dumps
         sending = self._calling.upstream.send(call, limit) if dumps is None else dumps.send(call, limit, job)
-        answer = await sending.__aenter__()
+        timeline = current()
+        answer = await (sending.__aenter__() if timeline is None else timed(timeline, sending, job.hint))
         self._sending = sending
         return answer if dialect is None else translated(answer, dialect)
 

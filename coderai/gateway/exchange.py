@@ -61,6 +61,7 @@ class Exchanges:
         entry = await self._ledger.begin(admitted, ask, wire)  # no record, no call
 
         with self._watch.flight(request) as flight:
+            flight.interception = entry.interception
             job = _job(admitted, ask, entry.interception, body, plain, wire.upstream_body(plain, ask))
             del body, plain  # not held for as long as a stream lasts
             running = Running(admitted, wire, ask, entry, job, flight)

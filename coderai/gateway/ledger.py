@@ -16,6 +16,7 @@ from coderai.gateway.credentials import Credential
 from coderai.gateway.headers import Headers
 from coderai.gateway.ports import Recorder
 from coderai.ids import new_id
+from coderai.observe.timeline import clock, current
 from coderai.providers.family import Route
 from coderai.providers.registry import Instance
 from coderai.records import Answer, Ask, End, Ending, ErrorType, Fact, Interception, Thought, ToolCall, Usage
@@ -79,10 +80,16 @@ class Entry:
             first_byte_at=first_byte_at,
             credential_hint=hint or None,
         )
+        timeline = current()
+        if timeline is not None:
+            timeline.ends(end)
         try:
             await self._recorder.end(self.interception, end)
         except StoreUnavailable:
             return False
+        finally:
+            if timeline is not None:
+                timeline.ended = clock()
         return True
 
     def _clean(self, fact: Fact) -> Fact:
@@ -112,7 +119,12 @@ class Ledger:
         *session* is known from elsewhere, for a tool that names none.
         """
         interception = _interception(admitted, ask, wire, session)
+        timeline = current()
+        if timeline is not None:
+            timeline.begins(interception, admitted.route.pattern)
         await self._recorder.begin(interception)  # no record, no call
+        if timeline is not None:
+            timeline.begun = clock()
         return Entry(self._recorder, interception, admitted.redaction)
 
 

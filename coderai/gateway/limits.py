@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -34,6 +34,8 @@ class Limits:
         self._callers = callers
         self._paid_until: OrderedDict[str, float] = OrderedDict()
         """By caller: the moment at which what was asked for so far has been earned at the allowed rate."""
+        self.refused: Counter[str] = Counter(capacity=0, rate=0)
+        """Requests, by the limit that was reached."""
         self.running = 0
         """Requests that are being served now."""
 
@@ -41,6 +43,7 @@ class Limits:
     def place(self) -> Iterator[None]:
         """Take one of the places for requests at the same time, for as long as the context lasts. Raises Busy."""
         if self._most_at_once and self.running >= self._most_at_once:
+            self.refused["capacity"] += 1
             raise Busy(CAPACITY_TEXT, 503)
         self.running += 1
         try:
@@ -59,6 +62,7 @@ class Limits:
         now = self._clock()
         paid_until = max(self._paid_until.get(caller, now), now) + 1 / self._per_second
         if paid_until - now > _WINDOW + _ROUNDING:
+            self.refused["rate"] += 1
             raise Busy(RATE_TEXT, 429, max(1, math.ceil(paid_until - now - _WINDOW)))
         self._paid_until[caller] = paid_until
         self._paid_until.move_to_end(caller)

@@ -1,5 +1,8 @@
 """Requests that are relayed but not recorded: model lists, token counts and other reading routes of the allow-list."""
 
+from collections import Counter
+from typing import Final
+
 from aiohttp import web
 
 from coderai.errors import BrokenOff
@@ -11,7 +14,10 @@ from coderai.gateway.relay import cut_off, streamed
 from coderai.gateway.upstream import Answer
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.whole import Whole, read_whole
+from coderai.observe.timeline import current
 from coderai.records import Ending
+
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
 class Passthrough:
@@ -21,14 +27,19 @@ class Passthrough:
         self._calling = calling
         self._watch = watch
         self._max_bytes = max_bytes
+        self.carried: Counter[tuple[str, str, str]] = Counter()
+        """Requests by instance, route pattern and method; all three are bounded."""
 
     async def handle(self, admitted: Admitted) -> web.StreamResponse:
         """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
-        request, instance = admitted.request, admitted.instance
+        request, instance, route = admitted.request, admitted.instance, admitted.route
+        self.carried[instance.name, route.pattern, request.method if request.method in _METHODS else "other"] += 1
+        if (timeline := current()) is not None:
+            timeline.passes(instance.name, route.pattern, instance.url(route.path, ""))
         body = await read_body(request, self._max_bytes)
         defaults = instance.family.headers if instance.family else {}
         headers = to_upstream(request.raw_headers, defaults, admitted.actor)
-        job = Job(instance, admitted.route, request.method, admitted.query, headers, body, admitted.credential)
+        job = Job(instance, route, request.method, admitted.query, headers, body, admitted.credential)
         job.redaction = admitted.redaction
         del body  # not held for as long as the answer lasts
         with self._watch.flight(request) as flight:

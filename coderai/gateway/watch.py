@@ -5,6 +5,7 @@ thing done to an exchange from here is to end its wait (``Flight.limit``) or to 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from coderai.records import Ending
+from coderai.records import Ending, Interception
 
 _LAST_RECORDS_SECONDS: Final = 20.0
 """After the grace period: for the records of what was cut off, and for clients that are slow to take our last words."""
@@ -48,6 +49,8 @@ class Flight:
         self._response: web.StreamResponse | None = None
         self._reader: AtBorder | None = None
         self._comment = b""
+        self.interception: Interception | None = None
+        """Set once its start is recorded."""
         self.turns = 0
         """Counts chunks; cheaper than a clock."""
         self.writing = False
@@ -151,9 +154,18 @@ class Watch:
         self._flights: set[Flight] = set()
         self._empty = asyncio.Event()
         self._empty.set()
+        self.answered: Counter[str] = Counter()
+        """By instance: exchanges whose start was recorded and that are over for the client, in whatever way. In the end
+        as many ends are recorded."""
 
     def __len__(self) -> int:
         return len(self._flights)
+
+    def running(self) -> Iterator[Interception]:
+        """Yield what was begun and is not over."""
+        for flight in self._flights:
+            if flight.interception is not None:
+                yield flight.interception
 
     @contextmanager
     def flight(self, request: web.BaseRequest) -> Iterator[Flight]:
@@ -166,6 +178,8 @@ class Watch:
         finally:
             flight.landed()
             self._flights.discard(flight)
+            if flight.interception is not None:
+                self.answered[flight.interception.provider_name] += 1
             if not self._flights:
                 self._empty.set()
 

@@ -60,6 +60,8 @@ class Rule:
 
 Changed = Callable[[Name, State, State], None]
 """Told of every change of state: from, to."""
+Rejected = Callable[[Name], None]
+"""Told of every call that was not let through."""
 
 
 class _Circuit:
@@ -117,9 +119,11 @@ class Breakers:
         changed: Changed | None = None,
         clock: Callable[[], float] = time.monotonic,
         most: int = CIRCUITS,
+        rejected: Rejected | None = None,
     ) -> None:
         self._rule = rule
         self._changed = changed
+        self._rejected = rejected
         self._clock = clock
         self._most = most
         self._circuits: OrderedDict[Name, _Circuit] = OrderedDict()
@@ -136,7 +140,12 @@ class Breakers:
             return Permit(self, name, 0)
         self._circuits.move_to_end(name)
         if circuit.state is not State.CLOSED:
-            self._let_in(name, circuit)
+            try:
+                self._let_in(name, circuit)
+            except CircuitOpen:
+                if self._rejected is not None:
+                    self._rejected(name)
+                raise
         return Permit(self, name, circuit.term)
 
     def states(self) -> Iterator[tuple[Name, State]]:

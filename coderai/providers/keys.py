@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +15,7 @@ from coderai.errors import KeysExhausted
 REFUSALS: Final = frozenset({401, 402, 429})
 """Statuses that are about the key, so that another one may do: wrong, out of money, asked too often. Not 403: that is
 about what the caller wants (a model, a region), and would take every key out one by one."""
+_REASONS: Final = {401: "unauthorized", 402: "payment_required", 429: "rate_limited"}
 COOL_DOWN_SECONDS: Final = 60.0
 """Where the provider does not say how long."""
 LONGEST_SECONDS: Final = 3600.0
@@ -53,6 +54,10 @@ class KeyPool:
         self._texts = tuple(keys)
         self._clock = clock
         self._cooling: dict[Key, _CoolDown] = {}
+        self.cooled: Counter[str] = Counter()
+        """How often a key that could be used began to cool down, by reason."""
+        self.exhaustions: Counter[str] = Counter()
+        """How often no key was left, by what the caller was told."""
         self._sessions: OrderedDict[str, Key] = OrderedDict()
         """Only the sessions that do not work with the first key: the others need no memory."""
 
@@ -103,11 +108,22 @@ class KeyPool:
         seconds = retry_after if told and retry_after is not None and status != 401 else COOL_DOWN_SECONDS
         until = self._clock() + min(seconds, LONGEST_SECONDS)
         before = self._cooling.get(key)
+        if self._usable(key):
+            self.cooled[_REASONS[status]] += 1
         if before is None or before.until < until:
             self._cooling[key] = _CoolDown(until, status != 401)
 
     def exhausted(self) -> KeysExhausted:
         """Return the error for a walk that found no usable key."""
+        error = self._exhausted()
+        self.exhaustions["rate_limited" if error.status == 429 else "auth_failed"] += 1
+        return error
+
+    def count_usable(self) -> int:
+        """Return how many keys may be tried now."""
+        return sum(map(self._usable, self._keys))
+
+    def _exhausted(self) -> KeysExhausted:
         if any(self._usable(key) for key in self._keys):  # one has come back since
             return KeysExhausted(RATE_LIMITED, 429)
         cooling = self._cooling.values()

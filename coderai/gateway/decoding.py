@@ -12,7 +12,6 @@ from coderai.errors import BrokenOff
 from coderai.gateway.http1 import Sink
 from coderai.wire.body import zstd_module
 
-
 STEP: Final = 64 << 10
 """As much is undone at a time."""
 _SLICE: Final = 4 << 10

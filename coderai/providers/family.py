@@ -1,9 +1,16 @@
 """What a family of provider types has in common: routes, how paths are joined, where the key goes."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
 
 from coderai.records import Api
+
+_DECODINGS: Final = 3
+"""Servers one behind the other may each undo the percent signs once."""
+_CUTTING: Final = re.compile(r"[\\#]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,17 @@ class Family:
 
 
 def _unclean(path: str) -> bool:
-    """Dots, empty segments and back-slashes could leave the allowed subtree once the provider resolves them."""
-    decoded = path.lower()
-    for code, meant in (("%2e", "."), ("%2f", "/"), ("%5c", "\\"), ("%3b", ";")):
-        decoded = decoded.replace(code, meant)
-    segments = [segment.partition(";")[0] for segment in decoded[1:].split("/")]  # some servers cut off ";..."
-    return "\\" in decoded or "" in segments[:-1] or "." in segments or ".." in segments
+    """What a provider, or a server before it, may take for another path than the one that was looked at here.
+
+    Dots, empty segments and back-slashes could leave the allowed subtree once they are resolved, and what follows a
+    fragment's ``#``, white space at the end, or a ``;`` is cut off by some.
+    """
+    decoded = path
+    for _ in range(_DECODINGS):
+        if "%" not in decoded:
+            break
+        decoded = unquote(decoded, errors="replace")
+    if not decoded.isprintable() or _CUTTING.search(decoded):
+        return True
+    *before, last = (segment.partition(";")[0].strip() for segment in decoded[1:].split("/"))
+    return "" in before or bool({".", ".."} & {*before, last}) or (last == "" and not path.endswith("/"))

@@ -135,6 +135,38 @@ def test_everything_else_has_no_route(kind, path):
 
 
 @pytest.mark.parametrize(
+    "tail",
+    [
+        "#x",
+        ";",
+        ";x",
+        "%3bx",
+        "%20",
+        "%09",
+        "%23x",
+        "%00",
+        "x%0a",
+        "%2f",
+        "x\\y",
+        "%5c",
+        "..;x",
+        "%252e%252e",
+        "%25252e./x",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/responses/", "/v1/models/", "/models/", "/conversations/c/"])
+def test_what_another_server_may_read_as_another_path_has_no_route(path, tail):
+    assert address(built("openai"), path + tail) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/a%2fb", "/v1/models/ft:gpt%3Aorg::x", "/v1/models/a%20b", "/v1/models/%C3%A9", "/v1/models/"]
+)
+def test_names_may_hold_what_has_to_be_encoded(path):
+    assert address(built("openai"), path) is not None
+
+
+@pytest.mark.parametrize(
     ("kind", "path", "api", "pattern"),
     [
         ("openai", "/v1/chat/completions", Api.CHAT, "/v1/chat/completions"),

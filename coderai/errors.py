@@ -18,6 +18,7 @@
     ├── UpstreamError
     │   ├── Unreachable          no HTTP answer at all
     │   ├── BrokenOff            the connection ended in the middle of an answer
+    │   ├── NotSwitched          it did not take a WebSocket; over HTTP it says why, or works
     │   ├── CircuitOpen          not called: it failed too often just now
     │   └── KeysExhausted        not called (again): every central key is cooling down
     └── ServerUnreachable        the command line found no server at the address
@@ -113,6 +114,10 @@ class Unreachable(UpstreamError):
 
 class BrokenOff(UpstreamError):
     """The provider's connection ended in the middle of an answer."""
+
+
+class NotSwitched(UpstreamError):
+    """The provider did not take a WebSocket. Over HTTP it will say why, or work."""
 
 
 class CircuitOpen(UpstreamError):

@@ -97,7 +97,7 @@ class ScriptedSocket:
             reply = decide(seen)
         try:
             if reply.status >= 400:
-                await self.send(_refusal(reply))
+                await self.send(_refusal(reply, seen.json.get("stream_id")))
                 return
             for step in reply.chunks:
                 if not await self._play(step, seen.json.get("stream_id")):
@@ -132,9 +132,9 @@ def event_data(event: bytes, lane: object = None) -> bytes:
     return data if lane is None else data[:-1] + b',"stream_id":' + json.dumps(lane).encode() + b"}"
 
 
-def _refusal(reply: Reply) -> bytes:
-    error = json.loads(reply.body)["error"]
-    return json.dumps({"type": "error", "status": reply.status, "error": error}).encode()
+def _refusal(reply: Reply, lane: object) -> bytes:
+    event = {"type": "error", "status": reply.status, "error": json.loads(reply.body)["error"]}
+    return json.dumps(event if lane is None else event | {"stream_id": lane}).encode()
 
 
 async def wait(step: Pause | Stall) -> None:

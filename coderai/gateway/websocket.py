@@ -5,11 +5,12 @@ from typing import Final
 from aiohttp import web
 
 from coderai import clients
+from coderai.errors import NotSwitched
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.refusals import refuse
 from coderai.gateway.websocket_side import GOING_AWAY, Side
 from coderai.gateway.websocket_talk import STOPPING, Admit, Means, Talk
-from coderai.gateway.websocket_upstream import NotSwitched, SocketUpstream, Switched
+from coderai.gateway.websocket_upstream import SocketUpstream, Switched
 from coderai.observe import logs
 from coderai.records import Api, Ask
 from coderai.wire import responses

@@ -44,6 +44,9 @@ log = logs.get("gateway")
 LANES: Final = 16
 """Answers that may be under way on one socket; a request beyond waits, as one does whose lane is taken."""
 
+_LARGE_BYTES: Final = 1 << 20
+"""A message above is read in a thread: what is no request is read by a slow but exact parser."""
+
 STOPPING: Final = "AI Gateway is shutting down"
 BACKGROUND: Final = "background requests are currently not supported by AI Gateway"
 NO_STEERING: Final = "answers cannot be steered through AI Gateway: send the input as a request of its own"
@@ -132,7 +135,8 @@ class Talk:
     async def _take(self, frame: Frame, tasks: asyncio.TaskGroup) -> None:
         """Pass a message on; a request waits until its lane is free, and what comes after it waits with it."""
         try:
-            message = _read(frame)
+            large = len(frame.data) > _LARGE_BYTES
+            message = await asyncio.to_thread(_read, frame) if large else _read(frame)
         except UnicodeDecodeError:
             self.leave(BAD_TEXT, "a text message is not UTF-8")
             return
@@ -326,7 +330,11 @@ class Talk:
         turns = self._turns
         if not turns:
             return None
-        turn = turns.get("") if len(turns) == 1 and "" in turns else turns.get(lane_of(frame.data))
+        if len(turns) == 1 and "" in turns:
+            turn = turns[""]
+        else:
+            lane = lane_of(frame.data)
+            turn = next(iter(turns.values())) if not lane and len(turns) == 1 else turns.get(lane)
         if turn is not None:
             await turn.begun.wait()
         return None if turn is None or turn.gone.is_set() else turn

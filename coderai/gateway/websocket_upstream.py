@@ -12,14 +12,17 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from coderai.errors import UpstreamError
+from coderai.errors import NotSwitched
 from coderai.gateway.credentials import central
 from coderai.gateway.headers import Headers, to_client, to_upstream
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.pool import CONNECT_SECONDS
 from coderai.gateway.websocket_side import Side
+from coderai.observe import logs
 from coderai.providers.keys import REFUSALS, Key
 from coderai.providers.retries import asked_wait
+
+log = logs.get("gateway")
 
 HANDSHAKE_SECONDS: Final = 10.0
 """For all tries together. Tools give a handshake 15 s, and shall hear from us that they have to go on without."""
@@ -30,10 +33,6 @@ _OURS: Final = b"sec-websocket-"
 """Headers of the handshake belong to one connection; a sub-protocol may even hold a credential."""
 
 ProxyFor = Callable[[str, str], str | None]
-
-
-class NotSwitched(UpstreamError):
-    """The provider did not take the WebSocket; over HTTP it will say why, or work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,15 @@ class SocketUpstream:
             except _Refused as error:
                 if key is None or error.status not in REFUSALS:
                     raise
-                keys.failed(key, error.status, asked_wait(error.headers, self._now()))
+                asked = asked_wait(error.headers, self._now())
+                keys.failed(key, error.status, asked)
+                log.warning(
+                    "provider key refused",
+                    provider=admitted.instance.name,
+                    key=key.hint,
+                    status=error.status,
+                    retry_after=asked,
+                )
                 refused = error
                 continue
             if key is not None:

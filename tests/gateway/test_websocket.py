@@ -208,6 +208,13 @@ async def test_answers_of_several_lanes_are_told_apart(opened: Opening):
     assert ended == [("quick", "resp_quick"), ("slow", "resp_slow")]
 
 
+async def test_an_error_without_a_lane_belongs_to_the_only_answer(opened: Opening):
+    error = b'{"type":"error","status":400,"error":{"type":"invalid_request_error","message":"no"}}'
+    async with opened(Reply(chunks=[Message(error)])) as setting, connected(setting) as client:
+        await client.ask(create(user("hi"), stream_id="a"))
+        assert setting.notebook.endings == [Ending.UPSTREAM_ERROR]
+
+
 async def test_an_answer_that_nobody_asked_for_is_recorded(opened: Opening):
     async with opened(responses_answer(text="hi")) as setting, connected(setting) as client:
         await client.ask(ASK)

@@ -86,7 +86,8 @@ def as_lines(error: CoderaiError) -> Iterator[str]:
         yield detail
         said.add(detail)
     for field, wrong in _validations(error):
-        if wrong not in said:  # the API repeats for programs what the message says to people
+        # The API repeats for programs what the message says to people.
+        if wrong not in said and f"{field.removeprefix('model_config.')} {wrong}" not in said:
             yield f"  {field}: {wrong}"
 
 

@@ -95,11 +95,12 @@ class InForce:
         if instance is None and provider.source == CONFIG:
             return Usable(personal=personal, reason="" if personal else "fetch_failed")
         if instance is None:
-            central, personal = stored or provider.settings is not None, personal and provider.settings is None
+            central, takes_own = stored or provider.settings is not None, provider.settings is None
         else:
-            central, personal = instance.has_central, personal and instance.takes_own
+            central, takes_own = instance.has_central, instance.takes_own
+        personal = personal and takes_own
         if instance is not None and instance.state == "error" and (central or personal):
             return Usable(central, personal, "fetch_failed", instance.reason)
         if central or personal:
             return Usable(central, personal)
-        return Usable(reason="user_api_key_required" if self._allow_byok else "missing_api_key")
+        return Usable(reason="user_api_key_required" if self._allow_byok and takes_own else "missing_api_key")

@@ -1,6 +1,6 @@
 """The registry of models: which are there, how they are asked, which is the default. Relayed traffic never sees it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -34,7 +34,6 @@ _NOTED: Final = (
     "is_default",
     "context_limit",
     "compression_threshold",
-    "options",
 )
 
 
@@ -140,6 +139,7 @@ class ModelControl:
             if model.is_default:
                 await Models(db).set_default(model.id)
             diff = created(**{name: getattr(model, name) for name in _NOTED}, provider=model.provider.name)
+            diff = {**diff, **_options_diff({}, model.options)}
             await note(db, caller, "create", RESOURCE, model.id, model.shown, diff, clock=self._now)
             return (await self._seen(db, caller, [model]))[0]
 
@@ -156,7 +156,8 @@ class ModelControl:
             _check(new, wrong)
             new = replace(new, is_default=await _default_after(db, old, wanted.is_default))
             await Models(db).update(new)
-            diff = {**differing(old, new, *_NOTED), "provider": (old.provider.name, new.provider.name)}
+            diff = {**differing(old, new, *_NOTED), **_options_diff(old.options, new.options)}
+            diff["provider"] = (old.provider.name, new.provider.name)
             await note(db, caller, "write", RESOURCE, new.id, new.shown, diff, clock=self._now)
             return (await self._seen(db, caller, [new]))[0]
 
@@ -169,7 +170,7 @@ class ModelControl:
             if old.is_default:
                 await Models(db).set_default(await _next_default(db, old.id))
             await Models(db).remove(old.id, self._now())
-            diff = {name: (getattr(old, name), None) for name in _NOTED}
+            diff = {name: (getattr(old, name), None) for name in _NOTED} | _options_diff(old.options, {})
             await note(db, caller, "delete", RESOURCE, old.id, old.shown, diff, clock=self._now)
 
     async def request(
@@ -284,6 +285,22 @@ async def _next_default(db: AsyncConnection, besides: str) -> str | None:
     others = [model for model in await Models(db).list() if model.id != besides]
     usable = [model for model in others if not model.trouble]
     return next((model.id for model in (*usable, *others)), None)
+
+
+def _options_diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the single options that differ, by their paths."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    return {
+        path: (before.get(path), after.get(path)) for path in (*before, *(path for path in after if path not in before))
+    }
+
+
+def _leaves(options: Mapping[str, Any], path: str = "model_config") -> Iterator[tuple[str, Any]]:
+    for name, value in options.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{path}.{name}")
+        else:
+            yield f"{path}.{name}", value
 
 
 _MESSAGES: Final = {

@@ -385,7 +385,8 @@ async def test_the_effort_of_a_call_is_one_of_the_scale(api: Api):
 async def test_changes_are_noted(api: Api):
     await provider(api, "openai")
     made = await add(api, "openai", GPT)
-    await api.ask("PATCH", f"{CONFIGS}/{made['id']}", json={"context_limit": 5})
+    options = {"temperature": 1, "provider_options": {"openai": {"user": "u"}}}
+    await api.ask("PATCH", f"{CONFIGS}/{made['id']}", json={"context_limit": 5, "model_config": options})
     await api.ask("DELETE", f"{CONFIGS}/{made['id']}")
     entries = (await api.get("audit", resource_type="chat_model_config")).body["audit_logs"]
     assert [(each["action"], each["resource_id"], each["resource_target"]) for each in entries] == [
@@ -393,7 +394,11 @@ async def test_changes_are_noted(api: Api):
         ("write", made["id"], "Codex"),
         ("create", made["id"], "Codex"),
     ]
-    assert entries[1]["diff"] == {"context_limit": {"old": 400_000, "new": 5, "secret": False}}
+    assert entries[1]["diff"] == {
+        "context_limit": {"old": 400_000, "new": 5, "secret": False},
+        "model_config.temperature": {"old": None, "new": 1, "secret": False},
+        "model_config.provider_options.openai.user": {"old": None, "new": "u", "secret": False},
+    }
 
 
 async def test_changes_are_heard_by_every_process(api: Api):

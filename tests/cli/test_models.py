@@ -175,6 +175,15 @@ def test_edit_unsets_an_option(api, coderai):
     assert api.last.document == {"model_config": {"provider_options": {"anthropic": {}}}}
 
 
+def test_a_mistake_is_told_once(api, coderai):
+    api.put(f"GET {PATH}", [OPUS])
+    wrong = {"field": "model_config.temperature", "detail": "must be a number from 0 to 2"}
+    body = {"message": "Invalid model config.", "detail": "temperature must be a number from 0 to 2"}
+    api.put(f"PATCH {PATH}/0190-a", {**body, "validations": [wrong]}, 400)
+    said = coderai("models", "edit", "Opus", "--temperature", "3")
+    assert said.err == "error: Invalid model config.\ntemperature must be a number from 0 to 2\n"
+
+
 def test_edit_of_nothing(api, coderai):
     said = coderai("models", "edit", "Opus")
     assert (said.code, api.asked) == (2, [])

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 import pytest
 
 from coderai.demo.provider import ScriptedProvider
@@ -72,3 +73,17 @@ async def test_overrides_on_the_command_line(gateway: Gateway, local: Command):
     assert (await local("overrides", "which", "root")).out.startswith(
         "Opus (claude-opus-4-6 via anthropic): the default"
     )
+
+
+async def test_the_registry_never_touches_other_traffic(gateway: Gateway, provider, local: Command):
+    scripted: ScriptedProvider = provider[0]
+    await add(local, *OPUS)
+    token = await make_token(gateway)
+    body = b'{ "model":"claude-opus-4-6",\n "max_tokens": 7, "messages":[{"role":"user","content":"tool_result"}] }'
+    async with aiohttp.ClientSession() as client:
+        headers = {"X-Api-Key": token, "Content-Type": "application/json"}
+        url = f"{gateway.url}/api/v2/aibridge/anthropic/v1/messages"
+        async with client.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 200
+    assert scripted.seen[-1].body == body
+    assert "anthropic-beta" not in scripted.seen[-1].headers

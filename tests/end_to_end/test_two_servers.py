@@ -1,0 +1,119 @@
+"""Two servers on one database: what is taken away through one stops working on the other within a second."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.end_to_end.asking import ENDS, SlowAgent, calling, rest
+from tests.end_to_end.conftest import make_token
+from tests.end_to_end.processes import Gateway, coderai
+
+Pair = tuple[Gateway, Gateway]
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+async def pair(tmp_path: Path, agent: SlowAgent, database_url: str) -> AsyncIterator[Pair]:
+    """Both with a data directory of their own."""
+    servers = [Gateway(tmp_path / name, agent.url, (f"--database-url={database_url}",)) for name in ("one", "other")]
+    for server in servers:
+        await server.start()
+    yield servers[0], servers[1]
+    for server in servers:
+        if server.running:
+            await server.kill()
+
+
+@pytest.fixture
+async def mia(pair: Pair, tmp_path: Path) -> str:
+    """Somebody's token; she may call models, and has a password."""
+    (tmp_path / "password").write_text(PASSWORD)
+    await admin(
+        pair[0], "users", "create", "-u", "mia", "-e", "mia@example.com", f"--password-file={tmp_path / 'password'}"
+    )
+    return await make_token(pair[0], "-u", "mia", "-n", "laptop")
+
+
+async def admin(gateway: Gateway, *arguments: str) -> str:
+    """Do something as the owner, through this server."""
+    done = await coderai(*arguments, f"--data-dir={gateway.data_dir}")
+    assert done.code == 0, done.err
+    return done.out
+
+
+async def management(gateway: Gateway, token: str) -> int:
+    headers = {"Coder-Session-Token": token}
+    async with aiohttp.ClientSession() as http, http.get(gateway.url + "/api/v2/users/me", headers=headers) as answer:
+        return answer.status
+
+
+async def models(gateway: Gateway, token: str) -> int:
+    async with calling(gateway, token) as client:
+        return (await client.ask("messages", "quick", stream=False)).status
+
+
+async def within_a_second(ask: Callable[[], Awaitable[int]], status: int) -> None:
+    async with asyncio.timeout(1):
+        while await ask() != status:
+            await asyncio.sleep(0.01)
+
+
+TAKEN_AWAY = [
+    ("tokens", "remove", "laptop", "-u", "mia", "-y"),
+    ("tokens", "expire", "laptop", "-u", "mia", "-y"),
+    ("users", "suspend", "mia", "-y"),
+    ("users", "delete", "mia", "-y"),
+]
+
+
+@pytest.mark.parametrize("taken", TAKEN_AWAY, ids=lambda words: " ".join(words[:2]))
+async def test_what_is_taken_away_here_is_refused_there(pair: Pair, mia: str, taken: tuple[str, ...]) -> None:
+    one, other = pair
+    assert (await management(other, mia), await models(other, mia)) == (200, 200)
+    await admin(one, *taken)
+    await within_a_second(lambda: management(other, mia), 401)
+    assert (await models(other, mia), await models(one, mia), await management(one, mia)) == (401, 401, 401)
+
+
+async def test_a_session_ends_there_when_it_is_ended_here(pair: Pair, mia: str) -> None:
+    one, other = pair
+    async with aiohttp.ClientSession() as http:
+        body = {"email": "mia", "password": PASSWORD}
+        async with http.post(one.url + "/api/v2/users/login", json=body) as answer:
+            session = (await answer.json())["session_token"]
+        assert await management(other, session) == 200
+        async with http.post(one.url + "/api/v2/users/logout", headers={"Coder-Session-Token": session}) as answer:
+            assert answer.status == 200
+    await within_a_second(lambda: management(other, session), 401)
+    assert await management(other, mia) == 200
+
+
+async def test_what_runs_is_not_closed_half(pair: Pair, mia: str, agent: SlowAgent) -> None:
+    one, other = pair
+    async with calling(other, mia) as client, client.asking("messages", "slow") as answer:
+        await agent.stalled(1)
+        await admin(one, "users", "suspend", "mia", "-y")
+        await within_a_second(lambda: models(other, mia), 401)
+        agent.release()
+        told = await rest(answer)
+    assert (told.whole, ENDS["messages"] in told.body) == (True, True)
+
+
+async def test_somebody_let_in_again_comes_in_everywhere(pair: Pair, mia: str) -> None:
+    one, other = pair
+    await admin(one, "users", "suspend", "mia", "-y")
+    await within_a_second(lambda: management(other, mia), 401)
+    await admin(other, "users", "activate", "mia", "-y")
+    await within_a_second(lambda: management(one, mia), 200)
+
+
+async def test_the_last_use_is_kept_when_a_server_stops(pair: Pair, mia: str) -> None:
+    one, other = pair
+    assert await models(other, mia) == 200
+    assert await other.stop() == 0
+    shown = json.loads(await admin(one, "tokens", "view", "laptop", "-u", "mia", "-o", "json"))
+    assert shown["last_used"] > shown["created_at"]

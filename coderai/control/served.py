@@ -1,5 +1,6 @@
 """Which instances the data plane serves: those of the configuration and those of the database, kept current."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -34,13 +35,18 @@ class Served:
         self._configured = tuple(configured)
         self._registry = registry
         self._allow_byok = allow_byok
+        self.reloaded_at = 0.0
+        """When the providers were last read anew, as a Unix time; ``succeeded_at``: when that worked."""
+        self.succeeded_at = 0.0
 
     async def reload(self) -> None:
         """Read the providers anew. Raises StoreUnavailable, StoreUnusable; nothing has changed then."""
+        self.reloaded_at = time.time()
         kept = await self._providers.all()
         instances = [build(config, allow_byok=self._allow_byok) for config in self._configured]
         instances += [instance_of(each, allow_byok=self._allow_byok) for each in kept if each.provider.source != CONFIG]
         self._registry.replace(instances)
+        self.succeeded_at = self.reloaded_at
 
     async def follow(self, changes: AsyncIterator[frozenset[str]]) -> None:
         """Run beside the server, for ever. *changes* is ``Store.changes()``."""

@@ -8,7 +8,7 @@ from aiohttp import web
 from coderai.errors import Unreachable
 from coderai.gateway.upstream import Answer
 from coderai.observe import logs
-from coderai.observe.timeline import Observer, Timeline, Try, clock, following
+from coderai.observe.timeline import Observer, Timeline, Try, clock, current, following
 
 log = logs.get("gateway")
 
@@ -59,3 +59,22 @@ async def timed(timeline: Timeline, sending: AbstractAsyncContextManager[Answer]
     finally:
         one.answered = clock()
     return answer
+
+
+def asked(hint: str) -> None:
+    """A request goes upstream on a WebSocket."""
+    timeline = current()
+    if timeline is not None:
+        timeline.tries.append(Try(clock(), hint=hint))
+
+
+def concluded(status: int | None, *, answered: bool) -> None:
+    """What was asked on a WebSocket has come to its end; *status* is what the client would have got over HTTP."""
+    timeline = current()
+    if timeline is None or timeline.status:
+        return
+    timeline.status = status or 0
+    for one in timeline.tries:
+        one.answered = clock()
+        one.status = timeline.status if answered else 0
+        one.error = "" if answered else "no answer"

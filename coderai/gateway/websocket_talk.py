@@ -1,7 +1,7 @@
 """One relayed WebSocket: messages in both directions, each answer recorded like that of an HTTP request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from coderai.errors import CoderaiError, Conflict, Invalid
 from coderai.gateway.dump import Dumps
 from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
 from coderai.gateway.limits import Limits
+from coderai.gateway.observing import asked, concluded, observed
 from coderai.gateway.refusals import status_of
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.websocket_side import (
@@ -26,6 +27,7 @@ from coderai.gateway.websocket_side import (
 )
 from coderai.gateway.websocket_turns import Sessions, Turn
 from coderai.observe import logs
+from coderai.observe.timeline import Observer
 from coderai.providers.breaker import Breakers, judge
 from coderai.records import Answer, Ask, Ending
 from coderai.wire import responses
@@ -77,6 +79,7 @@ class Means:
     breakers: Breakers | None = None
     pace: Pace = Pace()
     dumps: Dumps | None = None
+    observers: Sequence[Observer] = ()
     sessions: Sessions = field(default_factory=Sessions)
 
 
@@ -179,6 +182,9 @@ class Talk:
         """See one request through: start recorded, sent, answered, end recorded, end released."""
         with ExitStack() as held:
             held.callback(self._let_go, turn)
+            if self._means.observers:
+                traceparent = self._admitted.request.headers.get("traceparent", "")
+                held.enter_context(observed(self._means.observers, "GET", traceparent))
             turn.flight = held.enter_context(self._means.watch.flight(self._admitted.request))
             turn.flight.left = self._client.closed
             try:
@@ -234,6 +240,7 @@ class Talk:
         turn.session = means.sessions.of(admitted.caller.user_id, message.previous)
         session = turn.session if ask.tool_result_id is None else None  # else it joins the thread of that call
         turn.entry = await means.ledger.begin(admitted, ask, responses, session)  # no record, no call
+        turn.flight.interception = turn.entry.interception
         if means.breakers is not None:
             turn.permit = means.breakers.enter(admitted.instance.name, admitted.route.pattern, ask.model)
             held.callback(turn.permit.give_back)
@@ -260,6 +267,7 @@ class Talk:
         flight = turn.flight
         try:
             async with flight.limit():
+                asked(self._hint)
                 turn.begun.set()  # some answers come before the last byte of the request is written
                 if turn.frame is not None and not await self._upstream.send(turn.frame):
                     turn.cut_off(Ending.BROKEN_OFF)
@@ -296,6 +304,7 @@ class Talk:
     async def _store(self, turn: Turn, learned: Answer, ending: Ending, status: int | None, text: str = "") -> bool:
         """Return whether it is recorded; a second call does nothing."""
         turn.flight.landed()
+        concluded(status, answered=turn.first_byte_at is not None)
         entry, turn.entry = turn.entry, None
         return entry is None or await entry.end(learned, ending, status, turn.first_byte_at, text=text, hint=self._hint)
 
@@ -330,11 +339,10 @@ class Talk:
         turns = self._turns
         if not turns:
             return None
-        if len(turns) == 1 and "" in turns:
-            turn = turns[""]
-        else:
-            lane = lane_of(frame.data)
-            turn = next(iter(turns.values())) if not lane and len(turns) == 1 else turns.get(lane)
+        lane = "" if len(turns) == 1 and "" in turns else lane_of(frame.data)
+        turn = turns.get(lane)
+        if turn is None and not lane and len(turns) == 1:
+            turn = next(iter(turns.values()))
         if turn is not None:
             await turn.begun.wait()
         return None if turn is None or turn.gone.is_set() else turn

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,11 @@ from coderai.api.app import PREFIXES, Services, add_routes
 from coderai.control.authority import TokenAuthority
 from coderai.errors import BadSettings
 from coderai.gateway.app import DataPlane
+from coderai.gateway.observing import observing
 from coderai.gateway.watch import Watch
 from coderai.kinds import RESERVED_NAMES
 from coderai.observe import logs
+from coderai.observe.timeline import Observer
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.store.locations import without_secrets
@@ -84,14 +86,31 @@ async def listening_privately(services: Services) -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def listening_publicly(
-    settings: Settings, services: Services, authority: TokenAuthority, plane: DataPlane, watch: Watch
+    settings: Settings,
+    services: Services,
+    authority: TokenAuthority,
+    plane: DataPlane,
+    watch: Watch,
+    observers: Sequence[Observer] = (),
 ) -> AsyncIterator[str]:
     app = web.Application()
     add_routes(app, services, authority=authority)
     runner = runner_for(app)
     await runner.setup()
-    _put_before(runner, plane.handle if settings.aibridge_enabled else _not_mounted)
-    host, port = split_address(settings.http_address)
+    _put_before(runner, observing(plane.handle, observers) if settings.aibridge_enabled else _not_mounted)
+    site, url = await listen(runner, "--http-address", settings.http_address)
+    try:
+        yield url
+    finally:
+        await site.stop()
+        plane.stop()
+        await watch.drain(settings.shutdown_grace.total_seconds())
+        await runner.cleanup()
+
+
+async def listen(runner: web.AppRunner, flag: str, address: str) -> tuple[web.TCPSite, str]:
+    """Listen on *address*, the value of *flag*; return the site and its URL. Raises BadSettings."""
+    host, port = split_address(address)
     site = web.TCPSite(runner, host or None, port)
     try:
         await site.start()
@@ -99,16 +118,10 @@ async def listening_publicly(
         await runner.cleanup()
         unknown = isinstance(error, socket.gaierror)  # its numbers are not those of the system
         reason = "its name cannot be resolved" if unknown else os.strerror(error.errno) if error.errno else str(error)
-        raise BadSettings(f"cannot listen on --http-address {settings.http_address}: {reason}") from error
-    try:
-        shown = "127.0.0.1" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-        bound = runner.addresses[0][1]
-        yield f"http://[{shown}]:{bound}" if ":" in shown else f"http://{shown}:{bound}"
-    finally:
-        await site.stop()
-        plane.stop()
-        await watch.drain(settings.shutdown_grace.total_seconds())
-        await runner.cleanup()
+        raise BadSettings(f"cannot listen on {flag} {address}: {reason}") from error
+    shown = "127.0.0.1" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    bound = runner.addresses[0][1]
+    return site, f"http://[{shown}]:{bound}" if ":" in shown else f"http://{shown}:{bound}"
 
 
 def _put_before(runner: web.AppRunner, data_plane: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:

@@ -40,7 +40,14 @@ INTERCEPTIONS: Final = Language(_RECORDS, bare="initiator")
 SESSIONS: Final = Language(_RECORDS)
 MODELS: Final = Language(("model",), bare="model")
 CLIENTS: Final = Language(("client",), bare="client")
-USERS: Final = Language(("status", "role", "login_type", "service_account", "name"), bare="search", any_case=True)
+USERS: Final = Language(
+    (
+        *("status", "role", "login_type", "service_account", "name"),
+        *("created_after", "created_before", "last_seen_after", "last_seen_before"),
+    ),
+    bare="search",
+    any_case=True,
+)
 CHANGES: Final = Language(
     (
         "action",

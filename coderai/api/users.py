@@ -1,5 +1,6 @@
 """Accounts: ``/api/v2/users``."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ from coderai.api.bodies import CreateFirstUser, CreateUser, EditProfile, SetPass
 from coderai.api.parameters import clean, part, whole
 from coderai.api.routes import PAGE, About, Ask, Open, Parameter, Route, Signed, Visit
 from coderai.control.accounts import Profile
-from coderai.control.users import NewUser
+from coderai.control.users import NewUser, as_uuid
 from coderai.errors import Invalid, NotFound
-from coderai.query import USERS, read_values
+from coderai.query import USERS, read_moment, read_values
 from coderai.store.users import User, UserFilter
 
 ORGANIZATION: Final = "00000000-0000-0000-0000-000000000001"
@@ -51,9 +52,17 @@ async def _list(ask: Ask) -> web.Response:
         role=values.get("role", ""),
         login_types=_listed(values.get("login_type", "")),
         service_account=_yes_or_no(values.get("service_account", "")),
+        created_after=_time(values, "created_after"),
+        created_before=_time(values, "created_before"),
+        last_seen_after=_time(values, "last_seen_after"),
+        last_seen_before=_time(values, "last_seen_before"),
     )
     limit, offset = whole(query, "limit", 100, 1000), whole(query, "offset")
-    users, count = await ask.services.users.list(ask.caller, wanted, limit=limit, offset=offset)
+    after_id = as_uuid(clean(query, "after_id")) or ""
+    if (offset and after_id) or (query.get("after_id") and not after_id):
+        raise Invalid("this page does not exist", [("after_id", "must be a user's id, and goes without offset")])
+    control = ask.services.users
+    users, count = await control.list(ask.caller, wanted, limit=limit, offset=offset, after_id=after_id)
     return answer({"users": [user_shape(user) for user in users], "count": count})
 
 
@@ -143,6 +152,16 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(each for each in text.split(",") if each)
 
 
+def _time(values: Mapping[str, str], name: str) -> datetime | None:
+    if name not in values:
+        return None
+    try:
+        return read_moment(values[name])
+    except ValueError:
+        rule = f'"{values[name]}" is no RFC 3339 time such as "2026-05-01T00:00:00Z" (quoted inside q)'
+        raise Invalid("the search cannot be understood", [(name, rule)]) from None
+
+
 def _yes_or_no(text: str) -> bool | None:
     if text not in ("", "true", "false"):
         raise Invalid("the search cannot be understood", [("service_account", 'must be "true" or "false"')])
@@ -154,9 +173,10 @@ _USER: Final = _USERS + "/{user}"
 _SEARCH: Final = (
     Parameter("q", "For example `status:active role:auditor`; a word alone is part of a username or an e-mail."),
     *PAGE,
+    Parameter("after_id", "The last user of the page before."),
 )
 ROUTES: Final = (
-    Route("GET", _USERS, Signed(_list), About("List users", documents.Users, query=_SEARCH)),
+    Route("GET", _USERS, Signed(_list), About("List users", documents.Users, query=_SEARCH, refusals=(404,))),
     Route(
         "POST",
         _USERS,

@@ -75,7 +75,7 @@ async def note(
 
 def created(**members: Any) -> Difference:
     """Return the difference of something new: all its members that say something."""
-    nothing = (None, "", (), [])
+    nothing: tuple[object, ...] = (None, "", (), [])
     return {name: (None, value) for name, value in members.items() if value is not False and value not in nothing}
 
 

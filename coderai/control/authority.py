@@ -49,8 +49,8 @@ class _Known:
 class Noted(Protocol):
     """Where uses of tokens are gathered."""
 
-    def note(self, token_id: str, user_id: str) -> None:
-        """The token was used just now. No I/O."""
+    def note(self, token_id: str, user_id: str, moment: datetime) -> None:
+        """The token was used. No I/O."""
         ...
 
 
@@ -114,11 +114,11 @@ class TokenAuthority:
             known = await self._look_up(text)  # of a session another process may have heard, and prolonged it
         else:
             self._known.move_to_end(text.id)
-            self._check(text, known.hashed, known.expires_at)
+            self._check(text, known.hashed, known.expires_at, moment)
         if known.due(moment):
             await self._prolong(text.id, known, moment)
         if self._uses is not None:
-            self._uses.note(text.id, known.caller.user_id)
+            self._uses.note(text.id, known.caller.user_id, moment)
         return known.caller
 
     async def person(self, named: str) -> str:
@@ -175,7 +175,7 @@ class TokenAuthority:
                 owned = await Tokens(db).owned(text.id)
         except NotFound:
             raise NotSignedIn(_UNKNOWN) from None
-        self._check(text, owned.token.hashed_secret, owned.token.expires_at)
+        self._check(text, owned.token.hashed_secret, owned.token.expires_at, self._now())
         await self._admit(owned)
         known = _Known(owned.token.hashed_secret, owned.token.expires_at, _caller(owned), self._lasts(owned))
         if self._following and generation == self._generation:
@@ -207,10 +207,10 @@ class TokenAuthority:
         if prolonged and self._known.get(token_id) is known:
             self._known[token_id] = replace(known, expires_at=expires_at)
 
-    def _check(self, text: TokenText, hashed: bytes, expires_at: datetime) -> None:
+    def _check(self, text: TokenText, hashed: bytes, expires_at: datetime, moment: datetime) -> None:
         if not hmac.compare_digest(hashed, digest(text.secret)):
             raise NotSignedIn(_UNKNOWN)
-        if expires_at <= self._now():
+        if expires_at <= moment:
             raise NotSignedIn(f"this token expired at {expires_at:%Y-%m-%dT%H:%M:%SZ}")
 
     async def _admit(self, owned: Owned) -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from coderai.access.callers import Caller
 from coderai.access.roles import OWNER
+from coderai.control.audit import created, note
 from coderai.control.clock import Clock, now
 from coderai.errors import Conflict, StoreUnusable
 from coderai.ids import new_id
@@ -43,6 +45,8 @@ async def first_start(store: Store, data_dir: Path, *, keys_given: bool = False,
             if await Users(db).any():
                 return FirstStart(key_file=key_file)
             await Users(db).insert(admin)
+            diff = created(username=admin.username, email=admin.email, roles=admin.roles)
+            await note(db, Caller("", "coderai"), "create", "user", admin.id, admin.username, diff, clock=clock)
     except Conflict:  # another process was faster
         return FirstStart(key_file=key_file)
     return FirstStart(owner=True, key_file=key_file)

@@ -16,10 +16,13 @@ from coderai.control.audit import note
 from coderai.control.clock import Clock, now
 from coderai.control.passwords import Passwords
 from coderai.errors import Busy, Forbidden, NotFound, NotSignedIn
+from coderai.observe import logs
 from coderai.store import tokens, users
 from coderai.store.engine import Store
 from coderai.store.tokens import SESSION, Token, Tokens
 from coderai.store.users import User, Users
+
+log = logs.get("tokens")
 
 _WRONG: Final = "the e-mail or the password is wrong"
 PER_ADDRESS: Final = 60
@@ -78,10 +81,10 @@ class SignInControl:
         user = await self._find(named)
         matched = await self._passwords.match(password, user.hashed_password if user else None)
         if user is None or not matched or user.login_type != "password":
-            await self._note_failure(user, named, origin)
+            await self._note_failure(user, origin)
             raise NotSignedIn(_WRONG)
         if user.status == "suspended":  # told only to who knows the password
-            await self._note_failure(user, named, origin)
+            await self._note_failure(user, origin)
             raise NotSignedIn(f"the account {user.username} is suspended")
         return await self._begin(user, origin)
 
@@ -138,12 +141,14 @@ class SignInControl:
             except NotFound:
                 return None
 
-    async def _note_failure(self, user: User | None, named: str, origin: Origin) -> None:
-        """What was typed for a name that nobody has may be a password: it is not kept."""
-        caller = _as_caller(user, origin) if user else Caller("", "", origin=origin)
+    async def _note_failure(self, user: User | None, origin: Origin) -> None:
+        """Of strangers only the log tells, or they could fill the database; what they typed may be a password."""
+        if user is None:
+            log.info("somebody unknown failed to sign in", ip=origin.ip)
+            return
         async with self._store.transaction() as db:
-            target = user.username if user else "an unknown user"
-            await note(db, caller, "login", "user", user.id if user else "", target, status=401, clock=self._now)
+            caller = _as_caller(user, origin)
+            await note(db, caller, "login", "user", user.id, user.username, status=401, clock=self._now)
 
 
 def _as_caller(user: User, origin: Origin) -> Caller:

@@ -75,13 +75,18 @@ class UserControl:
                 raise NotFound("user", name)
             return user
 
-    async def list(self, caller: Caller, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[User], int]:
-        """Return a page of the users that the caller may see, and how many there are of them."""
+    async def list(
+        self, caller: Caller, wanted: UserFilter, *, limit: int, offset: int, after_id: str = ""
+    ) -> tuple[Sequence[User], int]:
+        """Return a page of the users that the caller may see, and how many there are of them.
+
+        Raises NotFound for an *after_id* that nobody has.
+        """
         require(caller, Right.READ_SELF)
         if not may(caller, Right.READ_USERS):
             wanted = replace(wanted, id=caller.user_id)
         async with self._store.reading() as db:
-            return await Users(db).list(wanted, limit=limit, offset=offset)
+            return await Users(db).list(wanted, limit=limit, offset=offset, after_id=after_id)
 
     async def create(self, caller: Caller, wanted: NewUser) -> User:
         """Raises Forbidden, Invalid, and Conflict when the name or e-mail is taken."""

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
 
-from coderai.control.clock import Clock, now
 from coderai.errors import StoreError
 from coderai.observe import logs
 from coderai.store.engine import Store
@@ -22,15 +21,14 @@ _MOST: Final = 10_000
 class Uses:
     """Fulfils ``authority.Noted``. Run ``keep`` beside the server, and ``flush`` at its end."""
 
-    def __init__(self, store: Store, clock: Clock = now, most: int = _MOST) -> None:
+    def __init__(self, store: Store, most: int = _MOST) -> None:
         self._store = store
-        self._now = clock
         self._most = most
         self._pending: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
 
-    def note(self, token_id: str, user_id: str) -> None:
-        """The token was used just now. No I/O."""
-        self._pending[token_id] = user_id, self._now()
+    def note(self, token_id: str, user_id: str, moment: datetime) -> None:
+        """The token was used. No I/O."""
+        self._pending[token_id] = user_id, moment
         self._pending.move_to_end(token_id)
         if len(self._pending) > self._most:
             self._pending.popitem(last=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
@@ -63,6 +63,11 @@ class UserFilter:
     login_types: tuple[str, ...] = ()
     service_account: bool | None = None
     id: str = ""
+    created_after: datetime | None = None
+    """Inclusive, as are the other times."""
+    created_before: datetime | None = None
+    last_seen_after: datetime | None = None
+    last_seen_before: datetime | None = None
 
 
 class Users:
@@ -146,10 +151,19 @@ class Users:
         later = or_(users.c.last_seen_at.is_(None), users.c.last_seen_at < now)
         await self._db.execute(update(users).where(users.c.id == user_id, later).values(last_seen_at=now))
 
-    async def list(self, wanted: UserFilter, *, limit: int, offset: int = 0) -> tuple[Sequence[User], int]:
-        """Return a page ordered by username, and how many there are in all."""
+    async def list(
+        self, wanted: UserFilter, *, limit: int, offset: int = 0, after_id: str = ""
+    ) -> tuple[Sequence[User], int]:
+        """Return a page ordered by username, and how many there are in all; *after_id* ends the page before.
+
+        Raises NotFound when nobody has that id.
+        """
         conditions = _conditions(wanted)
         rows = select(users).where(*conditions).order_by(func.lower(users.c.username), users.c.id)
+        if after_id:
+            last = await self.get(after_id)
+            place = tuple_(literal(last.username.lower()), literal(last.id))
+            rows = rows.where(tuple_(func.lower(users.c.username), users.c.id) > place)
         rows = rows.limit(limit).offset(offset)
         count = select(func.count()).select_from(users).where(*conditions)
         page = [_user(row) for row in await self._db.execute(rows)]
@@ -196,6 +210,12 @@ def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
         conditions.append(users.c.is_service_account.is_(wanted.service_account))
     if wanted.id:
         conditions.append(users.c.id == wanted.id)
+    for column, after, before in (
+        (users.c.created_at, wanted.created_after, wanted.created_before),
+        (users.c.last_seen_at, wanted.last_seen_after, wanted.last_seen_before),
+    ):
+        conditions += [column >= after] if after else []
+        conditions += [column <= before] if before else []
     return conditions
 
 

@@ -64,6 +64,9 @@ SEARCHES = {
     "login_type:none": ["bot"],
     "status:suspended,dormant": [],
     'name:"mia m"': ["mia"],
+    'created_after:"2099-01-01T00:00:00Z"': [],
+    'created_before:"2099-01-01T00:00:00Z" mia': ["mia"],
+    'last_seen_after:"2020-01-01T00:00:00Z"': [],
 }
 
 
@@ -75,6 +78,26 @@ async def test_users_are_searched(api: Api) -> None:
 async def test_users_come_in_pages(api: Api) -> None:
     body = (await api.get("users", limit="2", offset="1")).body
     assert ([user["username"] for user in body["users"]], body["count"]) == (["bot", "max"], 6)
+
+
+async def test_users_come_in_pages_after_the_last_one(api: Api) -> None:
+    body = (await api.get("users", limit="2", after_id=api.ids["bot"])).body
+    assert ([user["username"] for user in body["users"]], body["count"]) == (["max", "mia"], 6)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"after_id": "x"}, "after_id"),
+        ({"after_id": "00000000-0000-7000-8000-000000000000", "offset": "1"}, "after_id"),
+        ({"q": "created_after:yesterday"}, "created_after"),
+        ({"q": "service_account:perhaps"}, "service_account"),
+    ],
+)
+async def test_what_is_wrong_with_a_list_is_said_by_field(api: Api, parameters: dict[str, str], field: str) -> None:
+    answer = await api.get("users", **parameters)
+    assert (answer.status, answer.fields) == (400, [field])
 
 
 async def test_a_new_user_is_active(api: Api) -> None:

@@ -65,7 +65,7 @@ async def setting(store: Store) -> Setting:
     passwords = Passwords()
     users = UserControl(store, clock, passwords)
     await users.create(ROOT, NewUser("ada", "ada@example.com", password=PASSWORD))
-    uses = Uses(store, clock, most=2)
+    uses = Uses(store, most=2)
     made = Setting(
         store,
         clock,
@@ -194,17 +194,16 @@ async def test_uses_are_written_together_and_later(setting: Setting) -> None:
 async def test_an_earlier_use_does_not_overwrite_a_later_one(setting: Setting) -> None:
     token = await sign_in(setting)
     used = (await setting.token(token)).last_used
-    setting.clock.moment -= HOUR
-    setting.uses.note(token[:10], "")
+    setting.uses.note(token[:10], "", setting.clock.moment - HOUR)
     await setting.uses.flush()
     assert (await setting.token(token)).last_used == used
 
 
 @sqlite
-async def test_uses_wait_for_the_store_and_are_bounded(setting: Setting) -> None:
+async def test_what_is_gathered_is_bounded(setting: Setting) -> None:
     token = await sign_in(setting)
     setting.clock.moment += timedelta(seconds=1)
     for token_id in (token[:10], "b", "c"):
-        setting.uses.note(token_id, "")
+        setting.uses.note(token_id, "", setting.clock.moment)
     await setting.uses.flush()
     assert (await setting.token(token)).last_used == setting.clock.moment - timedelta(seconds=1)

@@ -167,3 +167,28 @@ def test_a_no_removes_nothing(api, tmp_path):
     assert code == 1
     assert "aborted" in shown
     assert api.last.method == "GET"
+
+
+def test_who_signs_in_is_asked_for_email_and_password(api, tmp_path):
+    api.put("GET /api/v2/users/authmethods", {"password": {"enabled": True}})
+    api.put("POST /api/v2/users/login", {"session_token": "WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe"}, 201)
+    api.put("GET /api/v2/users/me", {"id": "1", "username": "alice"})
+    questions = [(b"E-mail (empty: sign in with a token): ", b"a@example.com"), (b"Password: ", b"correct horse")]
+    code, shown = answering(tmp_path, api, ["login"], questions)
+    assert (code, f"Signed in to {api.url} as alice." in shown) == (0, True)
+    assert "correct horse" not in shown
+
+
+def test_who_has_no_password_pastes_a_token(api, tmp_path):
+    api.put("GET /api/v2/users/authmethods", {"password": {"enabled": True}})
+    api.put("GET /api/v2/users/me", {"id": "1", "username": "alice"})
+    token = b"WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe"
+    code, shown = answering(tmp_path, api, ["login"], [(b"sign in with a token): ", b""), (b"Token: ", token)])
+    assert (code, token.decode() in shown) == (0, False)
+    assert api.last.headers["Coder-Session-Token"] == token.decode()
+
+
+def test_a_shell_is_told_what_could_stand_here(tmp_path):
+    asked = {"COMP_WORDS": "coderai users sus", "COMP_CWORD": "2", "_CODERAI_COMPLETE": "complete_bash"}
+    done = subprocess.run(COMMAND, env=environment(tmp_path, **asked), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "suspend\n")

@@ -15,7 +15,15 @@ class Redaction:
     __slots__ = ("secrets",)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+        self.secrets: tuple[str, ...] = tuple(secret for secret in secrets if len(secret) >= _SHORTEST)
+
+    def learn(self, *secrets: str) -> None:
+        """Know these as well: some turn out only when a request is signed."""
+        self.secrets += tuple(each for each in secrets if len(each) >= _SHORTEST and each not in self.secrets)
+
+    def concerns(self, text: str) -> bool:
+        """Tell whether *text* holds a secret."""
+        return any(secret in text for secret in self.secrets)
 
     def text(self, text: str) -> str:
         """Return *text* without the secrets."""
@@ -31,6 +39,3 @@ class Redaction:
             if raw in data:
                 data = data.replace(raw, mask(secret).encode("utf-8", "surrogateescape"))
         return data
-
-
-NO_SECRETS: Final = Redaction()

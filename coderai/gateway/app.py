@@ -11,7 +11,7 @@ from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
 from coderai.errors import CoderaiError, Conflict, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
-from coderai.gateway.credentials import Credential, brought, choose, saved
+from coderai.gateway.credentials import Credential, brought, choose, query_upstream, saved
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.limits import Limits
@@ -104,7 +104,7 @@ class DataPlane:
         if instance.state == "disabled":
             return _turned_away(request, form, 503, f'provider_disabled: AI provider "{instance.name}" is disabled')
         route = instance.family.route(path)
-        if route is None:
+        if route is None or token in path:
             return self._unknown(request, instance, path, form)
         recorded = route.api is not None
         own = brought(instance, request.headers, token) if byok else None
@@ -112,9 +112,10 @@ class DataPlane:
         if own is None and self._allow_byok and instance.takes_own:
             own = await self._saved(instance, on_behalf_of or caller.user_id)
         credential = choose(instance, own, allow_byok=self._allow_byok, recorded=recorded)
+        query = query_upstream(query, token)
         redaction = Redaction((token, credential.secret, *instance.keys.secrets))
         actor = self._actors.of(caller)
-        return Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, actor)
+        return Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, token, actor)
 
     async def _saved(self, instance: Instance, user_id: str) -> Credential | None:
         """Return the key that is saved for whom the call is: of a service account that acts for somebody, for them."""

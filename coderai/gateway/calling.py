@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from coderai.access.redaction import NO_SECRETS, Redaction
+from coderai.access.redaction import Redaction
 from coderai.errors import BrokenOff, KeysExhausted, Unreachable
 from coderai.gateway.credentials import Credential, central
 from coderai.gateway.headers import Headers
@@ -65,7 +65,7 @@ class Job:
     """Set by the caller before the answer is left: how it ended. The circuit breaker learns from it."""
     error_type: ErrorType | None = None
     """The same: what was wrong with it."""
-    redaction: Redaction = NO_SECRETS
+    redaction: Redaction = field(default_factory=Redaction)
     """Knows the secrets of this call, for what is written down about it."""
 
 
@@ -221,6 +221,7 @@ class _Answering:
             outgoing = Outgoing(job.method, url, headers, job.body)
             outgoing = await dialect.translate(outgoing, job.route, job.ask or Ask())
             job.hint = outgoing.hint
+            job.redaction.learn(*outgoing.secrets)
             call = Call(outgoing.method, outgoing.url, outgoing.headers, outgoing.body)
         if not self._since:
             self._since = asyncio.get_running_loop().time()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import unquote_plus
 
 from multidict import CIMultiDictProxy
 
@@ -12,6 +13,13 @@ from coderai.gateway.headers import Headers
 from coderai.providers.keys import Key
 from coderai.providers.registry import Instance
 
+_PARAMETERS: Final = frozenset(
+    {
+        *("key", "api_key", "api-key", "apikey", "x-api-key", "x-goog-api-key", "access_token", "subscription-key"),
+        *("x-amz-credential", "x-amz-security-token", "x-amz-signature"),
+    }
+)
+"""Of a query, in lower case."""
 _SCHEMES = frozenset({"bearer", "basic"})
 
 
@@ -59,6 +67,19 @@ def brought(instance: Instance, headers: CIMultiDictProxy[str], token: str) -> C
             f"provider {instance.name} is called with AWS credentials of the gateway; send no key of your own"
         )
     return own
+
+
+def query_upstream(query: str, token: str) -> str:
+    """Return a raw *query* without what some providers take for a key: it would go by unrecorded, even where own keys
+    are refused. What holds the gateway *token* does not travel either."""
+    if not query:
+        return query
+    return "&".join(part for part in query.split("&") if not _holds_credential(part, token))
+
+
+def _holds_credential(part: str, token: str) -> bool:
+    name, _, value = unquote_plus(part).partition("=")
+    return name.strip().lower() in _PARAMETERS or bool(token and (token in name or token in value))
 
 
 def saved(instance: Instance, key: str) -> Credential:
@@ -111,7 +132,7 @@ def _own(headers: CIMultiDictProxy[str], token: str, names: Iterable[str]) -> Cr
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")
         secret = rest.strip() if scheme.lower() in _SCHEMES else value
-        if secret and secret != token:
+        if secret and not (token and token in secret):  # whatever word for a scheme is before it
             secret = secret.split()[-1]
             return Credential("byok", mask(secret), name, value, secret)
     return None

@@ -53,7 +53,7 @@ class Dumps:
         """Write a request on a WebSocket down, with the headers of the handshake; return where its answer goes."""
         instance, route = admitted.instance, admitted.route
         defaults = instance.family.headers if instance.family else {}
-        headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor)
+        headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor, admitted.token)
         job = Job(instance, route, "GET", admitted.query, headers, data, admitted.credential, ask)
         job.id, job.redaction = interception_id, admitted.redaction
         files = self.begin(Call("GET", instance.url(route.path, admitted.query), headers, data), job)

@@ -96,7 +96,7 @@ class Exchanges:
             text = f"{running.provider}: the provider ended the answer without a single event"
             return await self._no_answer(running, Ending.BROKEN_OFF, text)
         first_byte_at = datetime.now(UTC)
-        client = streamed(request, answer.status, to_client(answer.headers))
+        client = streamed(request, answer.status, to_client(answer.headers, running.admitted.redaction))
         client.headers.setdefault("Cache-Control", "no-cache")
         client.headers["X-Accel-Buffering"] = "no"
         try:
@@ -125,7 +125,7 @@ class Exchanges:
     async def _whole(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
         request, wire, flight = running.admitted.request, running.wire, running.flight
         first_byte_at = datetime.now(UTC)
-        client = Whole(request, answer.status, to_client(answer.headers))
+        client = Whole(request, answer.status, to_client(answer.headers, running.admitted.redaction))
         cut = await read_whole(answer, client, flight)
         if answer.status >= 300:
             client.redact(running.admitted.redaction)
@@ -232,7 +232,7 @@ def _job(admitted: Admitted, ask: Ask, interception: Interception, body: bytes, 
     """Return what goes upstream: the client's bytes as they came, or the edited ones without the old encoding."""
     instance = admitted.instance
     defaults = {"Content-Type": "application/json", **(instance.family.headers if instance.family else {})}
-    headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor)
+    headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor, admitted.token)
     if edited is not plain or (instance.dialect is not None and plain is not body):
         headers = [header for header in headers if header[0].lower() != b"content-encoding"]
         body = edited

@@ -6,6 +6,8 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from coderai.access.redaction import Redaction
+
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -77,15 +79,21 @@ def _travels(name: bytes) -> bool:
 
 
 def to_upstream(
-    client: Iterable[tuple[bytes, bytes]], defaults: Mapping[str, str], ours: Sequence[tuple[bytes, bytes]] = ()
+    client: Iterable[tuple[bytes, bytes]],
+    defaults: Mapping[str, str],
+    ours: Sequence[tuple[bytes, bytes]] = (),
+    token: str = "",
 ) -> Headers:
     """Return the client's headers as a provider may see them, without any credential.
 
     Everything is forwarded but a list of exceptions, because providers keep adding headers that matter (betas, session
     and turn ids, account ids). *defaults* are set where the client sent nothing of that name; *ours* are set in place
-    of whatever the client sent under their names.
+    of whatever the client sent under their names. No header travels that holds the gateway *token*, whatever its name.
     """
     headers = [header for header in client if _travels(header[0])]
+    if token:
+        raw = token.encode("utf-8", "surrogateescape")
+        headers = [header for header in headers if raw not in header[1]]
     named = _named_by_connection(client)
     if named:
         headers = [(name, value) for name, value in headers if name.lower() not in named]
@@ -107,8 +115,11 @@ def _named_by_connection(client: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
     return {each.strip().lower() for value in values for each in value.split(b",")}
 
 
-def to_client(upstream: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """Return the provider's headers as a client may see them: request ids, rate limits and retry hints included."""
+def to_client(upstream: CIMultiDictProxy[str], redaction: Redaction) -> CIMultiDict[str]:
+    """Return the provider's headers as a client may see them: request ids, rate limits and retry hints included.
+
+    Secrets of the call are masked, whatever the status: proxies on the way there repeat headers, too.
+    """
     headers: CIMultiDict[str] = CIMultiDict()
     for name, value in upstream.items():
         if name.lower() not in _NOT_TO_CLIENT:
@@ -116,4 +127,6 @@ def to_client(upstream: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     for named in upstream.getall("Connection", ()):
         for name in named.split(","):
             headers.popall(name.strip(), None)
+    if redaction.concerns("\n".join(headers.values())):
+        return CIMultiDict((redaction.text(name), redaction.text(value)) for name, value in headers.items())
     return headers

@@ -39,6 +39,8 @@ class Admitted:
     """Knows the secrets of this call: the gateway token, the caller's own key, the central keys."""
     on_behalf_of: str | None = None
     """Whom a service account acts for; see ``attribution.acting_for``."""
+    token: str = field(repr=False, default="")
+    """The caller's gateway token, which must not leave."""
     actor: Headers = field(default_factory=list)
     """What the provider is told about the caller; see ``attribution.ActorHeaders``."""
 

@@ -38,7 +38,7 @@ class Passthrough:
             timeline.passes(instance.name, route.pattern, instance.url(route.path, ""))
         body = await read_body(request, self._max_bytes)
         defaults = instance.family.headers if instance.family else {}
-        headers = to_upstream(request.raw_headers, defaults, admitted.actor)
+        headers = to_upstream(request.raw_headers, defaults, admitted.actor, admitted.token)
         job = Job(instance, route, request.method, admitted.query, headers, body, admitted.credential)
         job.redaction = admitted.redaction
         del body  # not held for as long as the answer lasts
@@ -46,7 +46,7 @@ class Passthrough:
             async with self._calling.answered(job, flight) as answer:
                 if answer.status >= 400:
                     return await _error(answer, admitted, flight)
-                client = streamed(request, answer.status, to_client(answer.headers))
+                client = streamed(request, answer.status, to_client(answer.headers, admitted.redaction))
                 try:
                     await client.prepare(request)
                     async with flight.limit():
@@ -64,7 +64,7 @@ class Passthrough:
 
 async def _error(answer: Answer, admitted: Admitted, flight: Flight) -> web.StreamResponse:
     """Return the provider's error, without the secrets of the call: some providers repeat a key that they refuse."""
-    client = Whole(admitted.request, answer.status, to_client(answer.headers))
+    client = Whole(admitted.request, answer.status, to_client(answer.headers, admitted.redaction))
     cut = await read_whole(answer, client, flight)
     flight.landed()
     if cut is not None:

@@ -12,6 +12,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from coderai.access.redaction import Redaction
 from coderai.errors import NotSwitched
 from coderai.gateway.credentials import central
 from coderai.gateway.headers import Headers, to_client, to_upstream
@@ -50,6 +51,7 @@ class Switched:
 class _Handshake:
     """Middleware of aiohttp's client: sees the answer before anything follows from it (a redirect, say)."""
 
+    redaction: Redaction
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     transport: asyncio.Transport | None = None
 
@@ -58,7 +60,7 @@ class _Handshake:
         if answer.status != 101 or answer.connection is None:
             answer.close()
             raise _Refused(answer.status, answer.headers)
-        self.headers = _to_client(answer.headers)
+        self.headers = _to_client(answer.headers, self.redaction)
         self.transport = answer.connection.transport
         return answer
 
@@ -87,7 +89,7 @@ class SocketUpstream:
     async def connected(self, admitted: Admitted, session: str | None, *, deflate: bool) -> AsyncIterator[Switched]:
         """Give the provider's end; leaving closes it. *deflate* offers compression. Raises NotSwitched."""
         name = admitted.instance.name
-        handshake = _Handshake()
+        handshake = _Handshake(admitted.redaction)
         async with aiohttp.ClientSession(
             connector=self._connector,
             connector_owner=False,
@@ -153,7 +155,7 @@ class SocketUpstream:
         url = URL(instance.url(admitted.route.path, admitted.query), encoded=True)
         proxy = self._proxy_for(url.scheme, url.host or "") if self._proxy_for is not None else None
         defaults = instance.family.headers if instance.family else {}
-        headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor)
+        headers = to_upstream(admitted.request.raw_headers, defaults, admitted.actor, admitted.token)
         return await client.ws_connect(
             url,
             headers=_decoded([*_without_handshake(headers), *credential]),
@@ -182,8 +184,8 @@ def _decoded(headers: Headers) -> CIMultiDict[str]:
     return CIMultiDict((name.decode("utf-8", "surrogateescape"), value.decode("utf-8")) for name, value in headers)
 
 
-def _to_client(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    kept = to_client(headers)
+def _to_client(headers: CIMultiDictProxy[str], redaction: Redaction) -> CIMultiDict[str]:
+    kept = to_client(headers, redaction)
     for name in [name for name in kept if name.lower().startswith(_OURS.decode())]:
         kept.popall(name, None)
     return kept

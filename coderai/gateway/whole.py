@@ -65,12 +65,9 @@ class Whole:
             flight.writing = False
 
     def redact(self, redaction: Redaction) -> None:
-        """Take the secrets of the call out of what was not sent yet: some providers repeat a key that they refuse."""
+        """Take the secrets of the call out of a body that was not sent yet: some providers repeat a refused key."""
         if self._stream is None:
             self._pieces = [redaction.data(self.body)]
-            for name, value in [*self._headers.items()]:
-                if (clean := redaction.text(value)) is not value:
-                    self._headers[name] = clean
 
     async def finish(self) -> web.StreamResponse:
         """Send what was held; the end is the client's."""

@@ -118,7 +118,8 @@ class Mantle:
 
 async def _signed(outgoing: Outgoing, credentials: Credentials, service: str, region: str) -> Outgoing:
     key = await credentials.get()
-    return replace(signed(outgoing, key, service, region), hint=mask(key.id))
+    secrets = (key.secret, key.token) if key.token else (key.secret,)
+    return replace(signed(outgoing, key, service, region), hint=mask(key.id), secrets=secrets)
 
 
 def _error_decoder(status: int, headers: Mapping[str, str], credentials: Credentials) -> Decoder | None:

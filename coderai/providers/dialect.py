@@ -19,6 +19,8 @@ class Outgoing:
     body: bytes = field(repr=False, default=b"")
     hint: str = ""
     """Of the central credential that signed it, masked."""
+    secrets: tuple[str, ...] = field(repr=False, default=())
+    """Of that credential: what must not turn up in records or errors."""
 
 
 class Decoder(Protocol):

@@ -1,8 +1,10 @@
 """What goes to the provider and what comes back: credentials, headers, paths; nothing that belongs elsewhere."""
 
 import json
+from dataclasses import replace
 
 import pytest
+from yarl import URL
 
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.provider import Reply
@@ -43,6 +45,64 @@ async def test_of_two_own_credentials_the_one_of_the_providers_kind_is_sent(open
                 await answer.read()
         sent = [(seen.headers.get("X-Api-Key"), seen.headers.get("Authorization")) for seen in setting.provider.seen]
     assert sent == [("sk-ant-own-0123456789abcdef", None), (None, "Bearer sk-own-0123456789abcdef")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Token {TOKEN}"},
+        {"X-Api-Key": f"{TOKEN}, {TOKEN}"},
+        {"X-Litellm-Api-Key": TOKEN},
+        {"User-Agent": f"tool/{TOKEN}"},
+        {"Ocp-Apim-Subscription-Key": TOKEN},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+@pytest.mark.parametrize(
+    "query", ["?beta=true", f"?beta=true&x={TOKEN}", f"?beta=true&%6Bey={TOKEN}", f"?{TOKEN}&beta=true"]
+)
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/models"])
+async def test_the_gateway_token_does_not_leave_wherever_it_is(opened: Opening, path, query, headers):
+    async with opened(messages_answer(text="hi")) as setting:
+        url = setting.url + path + query
+        async with setting.client.post(url, json=MESSAGES, headers=BYOK | headers) as answer:
+            assert answer.status == 200
+        seen = setting.provider.seen[0]
+    assert TOKEN not in f"{seen.path} {[*seen.headers.items()]}"
+    assert seen.path.endswith("?beta=true")
+
+
+async def test_a_path_with_the_gateway_token_is_no_route(opened: Opening):
+    async with opened() as setting:
+        url = f"{setting.url}/openai/v1/models/{TOKEN}"
+        async with setting.client.get(url, headers=BYOK) as answer:
+            assert answer.status == 404
+            assert TOKEN not in await answer.text()
+        assert setting.provider.seen == []
+
+
+@pytest.mark.parametrize("name", ["key", "KEY", "%6bey", "api-key", "api_key", "access_token", "X-Amz-Signature"])
+async def test_a_key_in_the_query_does_not_go_past_the_gateway(opened: Opening, name):
+    async with opened(messages_answer(text="hi"), allow_byok=False) as setting:
+        url = URL(f"{setting.url}/anthropic/v1/messages?beta=true&{name}=AIza-own&limit=1%2C2", encoded=True)
+        async with setting.client.post(url, json=MESSAGES, headers={"X-Api-Key": TOKEN}) as answer:
+            assert answer.status == 200
+        assert setting.provider.seen[0].path == "/v1/messages?beta=true&limit=1%2C2"
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/models"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_key_that_the_provider_repeats_in_a_header_does_not_reach_the_client(opened: Opening, path, stream):
+    told = messages_answer(text="hi")
+    told = replace(told, headers={**told.headers, "X-Echo": f"was {CENTRAL_KEY}", "X-Request-Id": "r1"})
+    async with opened(told) as setting:
+        headers = {"X-Api-Key": TOKEN}
+        async with setting.client.post(
+            setting.url + path, json=MESSAGES | {"stream": stream}, headers=headers
+        ) as answer:
+            await answer.read()
+            assert CENTRAL_KEY not in str(answer.headers)
+            assert answer.headers["X-Request-Id"] == "r1"
 
 
 async def test_a_scheme_without_a_credential_is_none(opened: Opening):

@@ -50,6 +50,7 @@ SETUPS: Final = (
         "Codex CLI with a ChatGPT subscription",
         agents.codex_chatgpt,
         ("openai",),
+        "0.169.0",
         central=False,
         provider="chatgpt",
     ),
@@ -69,12 +70,12 @@ SETUPS: Final = (
     Setup("crush", "Charm Crush", agents.crush, others=("charm-crush",)),
     Setup("aider", "aider", agents.aider, byok=False, tried="0.86.2"),
     Setup("llm", "llm", agents.llm, tried="0.36"),
-    Setup("claude-agent-sdk", "Claude Agent SDK", agents.claude_code, ("anthropic",), "0.2.186"),
-    Setup("anthropic-sdk", "Anthropic SDK (Python)", libraries.anthropic_sdk, ("anthropic",), "2.11.0"),
-    Setup("openai-sdk", "OpenAI SDK (Python)", libraries.openai_sdk, ("openai",), "3.52.0"),
+    Setup("claude-agent-sdk", "Claude Agent SDK", agents.claude_code, ("anthropic",)),
+    Setup("anthropic-sdk", "Anthropic SDK (Python)", libraries.anthropic_sdk, ("anthropic",), "2.12.0"),
+    Setup("openai-sdk", "OpenAI SDK (Python)", libraries.openai_sdk, ("openai",), "3.54.0"),
     Setup("ai-sdk", "Vercel AI SDK", libraries.ai_sdk, tried="7.0.173", others=("vercel-ai-sdk",)),
-    Setup("langchain", "LangChain", libraries.langchain, tried="1.7"),
-    Setup("litellm", "LiteLLM", libraries.litellm, tried="1.106.2"),
+    Setup("langchain", "LangChain", libraries.langchain, tried="1.7.7"),
+    Setup("litellm", "LiteLLM", libraries.litellm, tried="1.81.10"),
 )
 """In the order in which they are listed."""
 

@@ -54,7 +54,12 @@ def _who(tool: Tool, byok: bool, one: Record) -> Iterator[str]:
         yield f"recorded as client: {one['client']} ({one['user_agent']})"
     if bool(one.get("client_session_id")) != tool.has_session:
         yield f"recorded as the tool's own session: {one.get('client_session_id')}"
-    key = OWN_KEY if byok else CENTRAL_KEYS[tool.family]
+    yield from whose(tool.family, byok, one)
+
+
+def whose(family: str, byok: bool, one: Record) -> Iterator[str]:
+    """Yield what is wrong about the key and the ending."""
+    key = OWN_KEY if byok else CENTRAL_KEYS[family]
     credential = ("byok" if byok else "centralized", mask(key))
     if (one["credential_kind"], one["credential_hint"]) != credential:
         yield f"recorded as credential: {one['credential_kind']} {one['credential_hint']}"

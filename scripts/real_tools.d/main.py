@@ -1,16 +1,18 @@
-"""Run each real tool through a real gateway and check the session that it leaves behind."""
+"""Run each real tool and library through a real gateway and check what it leaves behind in the records."""
 
 import argparse
 import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import libraries
 from agent import answer
 from checks import faults
+from libraries import LIBRARIES, Library
 from running import Gateway, Home, installed
 from tools import TOOLS, Tool
 
@@ -19,78 +21,94 @@ from coderai.demo.provider import ScriptedProvider
 DEFAULT_CACHE = Path("~/.cache/coderai-real-tools")
 
 
-@dataclass(frozen=True)
-class Result:
-    """One line of the table."""
+@dataclass
+class Stage:
+    """What every run needs."""
 
-    tool: Tool
-    byok: bool
+    directory: Path
+    cache: Path
+    gateway: Gateway
+    provider: ScriptedProvider
     seconds: float
-    faults: tuple[str, ...]
+    show: bool
 
-    def __str__(self) -> str:
-        credential = "sign-in" if self.tool.signed_in else "own key" if self.byok else "central key"
-        verdict = "FAILED " + "; ".join(self.faults) if self.faults else "ok"
-        return f"{self.tool.name:<22} {self.tool.package:<42} {credential:<12} {self.seconds:>5.1f} s  {verdict}"
+    async def tool(self, tool: Tool, byok: bool) -> Sequence[str]:
+        """Ask the tool one question, as a user of its own, and say what is wrong with what was recorded."""
+        binary = await installed(tool, self.cache)
+        assert isinstance(binary, Path)
+        user, home = self._fresh(tool.name, byok)
+        token = await self.gateway.user(user)
+        snippet = await self.gateway.setup(tool, byok)
+        before, sockets = len(self.provider.seen), len(self.provider.sockets)
+        ended = await home.ask(tool, binary, snippet, token, self.seconds)
+        records = await self.gateway.records(user)
+        found = list(faults(tool, byok, token, ended, records, self.provider.seen[before:]))
+        if (len(self.provider.sockets) > sockets) != tool.websocket:
+            found.append("no WebSocket was used" if tool.websocket else "a WebSocket reached the provider")
+        return found
+
+    async def library(self, library: Library, byok: bool) -> Sequence[str]:
+        """The same for a library."""
+        place = await libraries.prepared(library, self.cache)
+        assert isinstance(place, Path)
+        user, home = self._fresh(library.name, byok)
+        token = await self.gateway.user(user)
+        snippet = await self.gateway.setup(library, byok)
+        env = home.environment(snippet, token)
+        ended = await libraries.ask(library, place, snippet, home.work, env, self.seconds)
+        if self.show:
+            print(ended.text)
+        return list(libraries.faults(library, byok, ended, await self.gateway.records(user)))
+
+    def _fresh(self, name: str, byok: bool) -> tuple[str, Home]:
+        user = f"{name}-{'own' if byok else 'central'}"
+        return user, Home(self.directory / user, show=self.show)
 
 
 def main() -> int:
+    rows: list[Tool | Library] = [*TOOLS, *LIBRARIES]
+    names = [each.name for each in rows]
     parser = argparse.ArgumentParser(prog="scripts/real_tools", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="TOOL", help="only these: " + ", ".join(each.name for each in TOOLS)
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these: " + ", ".join(names))
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="where packages are kept (%(default)s)")
     parser.add_argument("--seconds", type=float, default=90, help="for each run (%(default)s)")
     parser.add_argument("--show", action="store_true", help="what the tools print")
     chosen = parser.parse_args()
-    unknown = set(chosen.names) - {each.name for each in TOOLS}
-    if unknown:
+    if unknown := set(chosen.names) - set(names):
         parser.error(f"no tool {', '.join(sorted(unknown))}")
-    return asyncio.run(run(chosen))
+    wanted = [each for each in rows if not chosen.names or each.name in chosen.names]
+    return asyncio.run(run(wanted, chosen))
 
 
-async def run(chosen: argparse.Namespace) -> int:
+async def run(rows: Sequence[Tool | Library], chosen: argparse.Namespace) -> int:
     failed = 0
-    with tempfile.TemporaryDirectory(prefix="coderai-real-tools-") as directory:
-        provider = ScriptedProvider(answer)
-        async with provider.serving() as url, Gateway(Path(directory) / "data", url) as gateway:
-            for tool in TOOLS:
-                if chosen.names and tool.name not in chosen.names:
-                    continue
-                binary = await installed(tool, chosen.cache.expanduser())
-                if isinstance(binary, str):
-                    print(f"{tool.name:<22} {tool.package:<42} not run: {binary}", flush=True)
-                    continue
-                for byok in _credentials(tool):
-                    home = Home(Path(directory) / f"{tool.name}-{byok}", show=chosen.show)
-                    result = await once(tool, byok, binary, home, gateway, provider, chosen.seconds)
-                    failed += bool(result.faults)
-                    print(result, flush=True)
+    provider = ScriptedProvider(answer)
+    with tempfile.TemporaryDirectory(prefix="coderai-real-tools-") as name:
+        directory, cache = Path(name), chosen.cache.expanduser()
+        async with provider.serving() as url, Gateway(directory / "data", url) as gateway:
+            stage = Stage(directory, cache, gateway, provider, chosen.seconds, chosen.show)
+            for row in rows:
+                failed += await _row(stage, row)
     print(f"{failed} failed" if failed else "all passed")
     return 1 if failed else 0
 
 
-def _credentials(tool: Tool) -> Iterator[bool]:
-    if not tool.signed_in:
-        yield False
-    yield True
-
-
-async def once(
-    tool: Tool, byok: bool, binary: Path, home: Home, gateway: Gateway, provider: ScriptedProvider, seconds: float
-) -> Result:
-    """Ask the tool one question, as a user of its own, and look at what was recorded."""
-    user = f"{tool.name}-{'own' if byok else 'central'}"
-    token = await gateway.user(user)
-    snippet = await gateway.setup(tool, byok)
-    before, sockets, started = len(provider.seen), len(provider.sockets), time.monotonic()
-    ended = await home.ask(tool, binary, snippet, token, seconds)
-    took = time.monotonic() - started
-    records = await gateway.records(user)
-    found = list(faults(tool, byok, token, ended, records, provider.seen[before:]))
-    if (len(provider.sockets) > sockets) != tool.websocket:
-        found.append("a WebSocket reached the provider" if len(provider.sockets) > sockets else "no WebSocket was used")
-    return Result(tool, byok, took, tuple(found))
+async def _row(stage: Stage, row: Tool | Library) -> int:
+    """Run one row with the central key and an own one, print what came of it, and return how many failed."""
+    head = f"{row.name:<24} {row.package:<42}"
+    ready = await (installed(row, stage.cache) if isinstance(row, Tool) else libraries.prepared(row, stage.cache))
+    if isinstance(ready, str):
+        print(f"{head} not run: {ready}", flush=True)
+        return 0
+    failed = 0
+    for byok in row.ways:
+        started = time.monotonic()
+        found = await (stage.tool(row, byok) if isinstance(row, Tool) else stage.library(row, byok))
+        took = time.monotonic() - started
+        credential = "sign-in" if isinstance(row, Tool) and row.signed_in else "own key" if byok else "central key"
+        print(f"{head} {credential:<12} {took:>5.1f} s  {'FAILED ' + '; '.join(found) if found else 'ok'}", flush=True)
+        failed += bool(found)
+    return failed
 
 
 if __name__ == "__main__":

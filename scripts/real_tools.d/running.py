@@ -11,7 +11,7 @@ from asyncio.subprocess import PIPE, STDOUT, Process
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from tools import PROMPT, QUIET, Tool
 
@@ -72,6 +72,22 @@ async def finish(process: Process, seconds: float) -> Ended:
     return Ended(code, b"".join(pieces).decode(errors="replace"))
 
 
+class Row(Protocol):
+    """What the gateway has to know to print a snippet."""
+
+    @property
+    def setup(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+
 class Gateway:
     """A real server on a throw-away data directory."""
 
@@ -110,7 +126,7 @@ class Gateway:
         await self._coderai("users", "create", "-u", name, "-e", f"{name}@example.com")
         return (await self._coderai("tokens", "create", "--user", name, "-o", "json"))["key"]
 
-    async def setup(self, tool: Tool, byok: bool) -> dict[str, str]:
+    async def setup(self, tool: Row, byok: bool) -> dict[str, str]:
         """Return what ``clients setup`` prints for the tool."""
         own = ("--byok",) if byok else ()
         return await self._coderai(
@@ -146,29 +162,34 @@ class Home:
 
     def __init__(self, path: Path, *, show: bool) -> None:
         self._home = path / "home"
-        self._work = path / "work"
+        self.work = path / "work"
         self._show = show
-        for each in (self._home, self._work):
+        for each in (self._home, self.work):
             each.mkdir(parents=True)
 
     async def ask(self, tool: Tool, binary: Path, snippet: dict[str, str], token: str, seconds: float) -> Ended:
         """Apply the snippet and ask the tool the question, not interactively."""
-        secrets = {"CODER_TOKEN": token, "PROVIDER_KEY": OWN_KEY, "OPENAI_API_KEY": OWN_KEY}
-        nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _NOWHERE)
-        local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-        env = {"PATH": os.environ["PATH"], "HOME": str(self._home), "LANG": "C.UTF-8", **QUIET, **nowhere, **local}
-        env |= {**tool.environment, **(secrets if "PROVIDER_KEY" in snippet["text"] else {"CODER_TOKEN": token})}
-        if snippet["form"] == "toml" and "OPENAI_API_KEY" in snippet["text"]:
-            env["OPENAI_API_KEY"] = OWN_KEY
+        secrets = {"CODER_TOKEN": token, "PROVIDER_KEY": OWN_KEY}
+        env = self.environment(snippet, token) | tool.environment
         if tool.signed_in:
             self._sign_in()
         script = self._apply(tool, snippet, secrets)
         words = [{"PROMPT": PROMPT, "MODEL": tool.model}.get(word, word) for word in tool.command]
         command = ("bash", "-c", script + '\nexec "$@"', "run", str(binary), *words)
-        ended = await finish(await start(*command, env=env, cwd=self._work), seconds)
+        ended = await finish(await start(*command, env=env, cwd=self.work), seconds)
         if self._show:
             print(ended.text)
         return ended
+
+    def environment(self, snippet: dict[str, str], token: str) -> dict[str, str]:
+        """Return what a person would have exported; no way leads to another machine."""
+        nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), _NOWHERE)
+        local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+        own = {}
+        if "X-Coder-AI-Governance-Token" in snippet["text"]:
+            own = {"PROVIDER_KEY": OWN_KEY} | ({"OPENAI_API_KEY": OWN_KEY} if snippet["form"] == "toml" else {})
+        common = {"PATH": os.environ["PATH"], "HOME": str(self._home), "LANG": "C.UTF-8", "CODER_TOKEN": token}
+        return {**common, **own, **QUIET, **nowhere, **local}
 
     def _sign_in(self) -> None:
         """Leave what Codex writes down after a sign-in; nobody on this machine checks the signature."""

@@ -38,6 +38,11 @@ class Tool:
     after: str = ""
     """A script of the package that puts its parts together; other install scripts are not run."""
 
+    @property
+    def ways(self) -> tuple[bool, ...]:
+        """Whether with an own key: without, then with."""
+        return (True,) if self.signed_in else (False, True)
+
 
 CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.329"
 CODEX_CLI = "@openai/codex@0.169.0"
@@ -171,6 +176,17 @@ TOOLS = (
         "anthropic",
         ("exec", "-m", "custom:gw-0", "--auto", "high", "PROMPT"),
         "Factory",
+        environment={"FACTORY_API_KEY": "fk-anything"},
+    ),
+    Tool(
+        "factory-openai",
+        DROID,
+        "droid",
+        "factory",
+        "openai",
+        ("exec", "-m", "custom:gw-0", "--auto", "high", "PROMPT"),
+        "Factory",
+        model=CODEX,
         environment={"FACTORY_API_KEY": "fk-anything"},
     ),
     Tool("pi", PI, "pi", "pi", "anthropic", _PI, "pi"),

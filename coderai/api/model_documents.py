@@ -111,6 +111,16 @@ class Resolved(Document):
     model: str
     display_name: str
     provider_name: str
+    compression_threshold: int | None
     layer: str
     reason: str
     steps: list[Asked]
+
+
+class Threshold(Document):
+    model_config_id: str
+    threshold_percent: int
+
+
+class Thresholds(Document):
+    thresholds: list[Threshold]

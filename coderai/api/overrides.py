@@ -1,17 +1,20 @@
 """Which model is meant: ``/api/experimental/chats/config/...``."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from aiohttp import web
+from pydantic import Field
 
 from coderai.api.answers import answer, no_content
 from coderai.api.bodies import Body, Text, read
-from coderai.api.model_documents import DeploymentOverride, Gate, OwnOverrides, Resolved
+from coderai.api.model_documents import DeploymentOverride, Gate, OwnOverrides, Resolved, Threshold, Thresholds
 from coderai.api.models import CHATS
 from coderai.api.parameters import clean, part
 from coderai.api.routes import About, Ask, Parameter, Route, Signed
 from coderai.control.overrides import Answer, Override
 from coderai.models.choosing import EXPLORE, GENERAL, PERSONAL_CONTEXTS
+
+_MOST: Final = 2**31
 
 
 class DeploymentBody(Body):
@@ -33,6 +36,12 @@ class PersonalBody(Body):
     model_config_id: Text | None = None
 
 
+class ThresholdBody(Body):
+    """PUT /user-compaction-thresholds/{model}."""
+
+    threshold_percent: Annotated[int, Field(ge=-_MOST, le=_MOST)]
+
+
 def _deployment_shape(override: Override) -> dict[str, Any]:
     """``is_malformed`` is the original's: ours are ids of models that exist or did."""
     return {
@@ -51,13 +60,14 @@ def _personal_shape(override: Override) -> dict[str, Any]:
 
 def _answer_shape(found: Answer) -> dict[str, Any]:
     choice = found.choice
-    model = found.models.get(choice.model_id)
+    model = found.model
     return {
         "context": found.context,
         "model_config_id": choice.model_id,
         "model": model.model if model else "",
         "display_name": model.shown if model else "",
         "provider_name": model.provider.name if model else "",
+        "compression_threshold": found.compression_threshold,
         "layer": choice.layer.value if choice.layer else "",
         "reason": choice.reason,
         "steps": [
@@ -124,7 +134,29 @@ async def _resolved(ask: Ask) -> web.Response:
     return answer(_answer_shape(found))
 
 
+async def _thresholds(ask: Ask) -> web.Response:
+    found = await ask.services.overrides.thresholds(ask.caller)
+    return answer({"thresholds": [_threshold_shape(model_id, percent) for model_id, percent in found.items()]})
+
+
+async def _set_threshold(ask: Ask) -> web.Response:
+    body = await read(ask.request, ThresholdBody)
+    model_id = part(ask.request, "model")
+    await ask.services.overrides.set_threshold(ask.caller, model_id, body.threshold_percent)
+    return answer(_threshold_shape(model_id.lower(), body.threshold_percent))
+
+
+async def _forget_threshold(ask: Ask) -> web.Response:
+    await ask.services.overrides.set_threshold(ask.caller, part(ask.request, "model"), None)
+    return no_content()
+
+
+def _threshold_shape(model_id: str, percent: int) -> dict[str, Any]:
+    return {"model_config_id": model_id, "threshold_percent": percent}
+
+
 _CONFIG: Final = f"{CHATS}/config"
+_THRESHOLDS: Final = f"{_CONFIG}/user-compaction-thresholds"
 _PERSONAL: Final = f"{_CONFIG}/user-personal-model-overrides"
 ROUTES: Final = (
     Route(
@@ -163,6 +195,24 @@ ROUTES: Final = (
         f"{_PERSONAL}/{{context}}",
         Signed(_forget_own),
         About("Forget what was chosen in a context", None, 204, refusals=(400,)),
+    ),
+    Route(
+        "GET",
+        _THRESHOLDS,
+        Signed(_thresholds),
+        About("Show when the caller wants chats summed up, by model", Thresholds),
+    ),
+    Route(
+        "PUT",
+        f"{_THRESHOLDS}/{{model}}",
+        Signed(_set_threshold),
+        About("Choose when the caller's chats with a model are summed up", Threshold, body=ThresholdBody),
+    ),
+    Route(
+        "DELETE",
+        f"{_THRESHOLDS}/{{model}}",
+        Signed(_forget_threshold),
+        About("Sum chats up when the model says", None, 204, refusals=(400,)),
     ),
     Route(
         "GET",

@@ -1,7 +1,7 @@
 """Which model is meant: what administrators and persons choose, and what follows from it for a person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +13,7 @@ from coderai.control.availability import Availability, trouble_with
 from coderai.control.clock import Clock, now
 from coderai.control.models import checked_id, writing
 from coderai.control.users import UserControl
-from coderai.errors import Forbidden, Invalid
+from coderai.errors import Forbidden, Invalid, NotFound
 from coderai.models.choosing import (
     CONTEXTS,
     DEPLOYMENT_CONTEXTS,
@@ -34,6 +34,7 @@ from coderai.store.providers import Providers
 _GATE: Final = "chat_model_override_gate"
 _DEPLOYMENT: Final = "chat_model_override"
 _PERSONAL: Final = "user_chat_model_override"
+_THRESHOLD: Final = "user_compaction_threshold"
 _UNSET: Final = {ROOT: Mode.CHAT_DEFAULT}
 """What saying nothing amounts to, where it is not the administrator's choice."""
 
@@ -65,8 +66,10 @@ class Answer:
 
     context: str
     choice: Choice
-    models: Mapping[str, Model] = field(default_factory=dict)
-    """Those that exist, by id."""
+    model: Model | None = None
+    """The one that was chosen."""
+    compression_threshold: int | None = None
+    """When its chats are summed up for this person: what the person chose goes before what the model says."""
 
 
 class OverrideControl:
@@ -157,7 +160,36 @@ class OverrideControl:
                 default=next((model.id for model in models.values() if model.is_default), ""),
             )
             trouble = await self._trouble(db, user_id)
-        return Answer(context, choose(context, wishes, trouble), models)
+            thresholds = await overrides.thresholds(user_id)
+        choice = choose(context, wishes, trouble)
+        model = models.get(choice.model_id)
+        threshold = None if model is None else thresholds.get(model.id, model.compression_threshold)
+        return Answer(context, choice, model, threshold)
+
+    async def thresholds(self, caller: Caller) -> Mapping[str, int]:
+        """Return when the caller wants chats summed up, in per cent of the context, by model."""
+        _read(caller)
+        async with self._store.reading() as db:
+            return await Overrides(db).thresholds(caller.user_id)
+
+    async def set_threshold(self, caller: Caller, model_id: str, percent: int | None) -> None:
+        """Choose when the caller's chats with a model are summed up; None: when the model says.
+
+        Raises NotFound, Invalid.
+        """
+        require(caller, Right.CHOOSE_OWN_MODELS)
+        if percent is not None and not 0 <= percent <= 100:
+            raise Invalid("Invalid compression threshold.", [("threshold_percent", "must be from 0 to 100 per cent")])
+        model_id = checked_id(model_id)
+        async with writing(self._store) as db:
+            model = await Models(db).get(model_id)
+            if not model.enabled and not may(caller, Right.READ_ALL_MODELS):
+                raise NotFound("model", model_id)
+            old = (await Overrides(db).thresholds(caller.user_id)).get(model_id)
+            await Overrides(db).set_threshold(caller.user_id, model_id, percent, self._now())
+            diff = {"threshold_percent": (old, percent)}
+            target = f"{caller.username} {model.shown}"
+            await note(db, caller, "write", _THRESHOLD, caller.user_id, target, diff, clock=self._now)
 
     async def _person(self, caller: Caller, user: str) -> str:
         if user == "me":

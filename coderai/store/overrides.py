@@ -7,7 +7,13 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from coderai.store.schema import chat_model_overrides, site_configs, user_chat_model_overrides
+from coderai.store.schema import (
+    chat_model_configs,
+    chat_model_overrides,
+    site_configs,
+    user_chat_model_overrides,
+    user_compaction_thresholds,
+)
 
 _GATE = "allow_personal_model_overrides"
 
@@ -58,6 +64,23 @@ class Overrides:
                 "model_config_id": wanted.model_id or None,
                 "updated_at": now,
             }
+            await self._db.execute(insert(table).values(row))
+
+    async def thresholds(self, user_id: str) -> Mapping[str, int]:
+        """Return when one user wants chats summed up, in per cent of the context, by model; removed models left out."""
+        table, model = user_compaction_thresholds.c, chat_model_configs.c
+        query = select(table.model_config_id, table.threshold_percent).join_from(
+            user_compaction_thresholds, chat_model_configs, table.model_config_id == model.id
+        )
+        rows = await self._db.execute(query.where(table.user_id == user_id, model.deleted.is_(False)))
+        return {model_id: percent for model_id, percent in sorted(rows)}  # noqa: C416 - as above
+
+    async def set_threshold(self, user_id: str, model_id: str, percent: int | None, now: datetime) -> None:
+        """Choose for a user; None forgets the choice."""
+        table = user_compaction_thresholds
+        await self._db.execute(delete(table).where(table.c.user_id == user_id, table.c.model_config_id == model_id))
+        if percent is not None:
+            row = {"user_id": user_id, "model_config_id": model_id, "threshold_percent": percent, "updated_at": now}
             await self._db.execute(insert(table).values(row))
 
     async def personal_allowed(self) -> bool:

@@ -371,6 +371,20 @@ user_chat_model_overrides = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+user_compaction_thresholds = Table(
+    "user_compaction_thresholds",
+    metadata,
+    Column("user_id", Key, ForeignKey(users.c.id), primary_key=True),
+    Column("model_config_id", Key, ForeignKey(chat_model_configs.c.id), primary_key=True),
+    Column(
+        "threshold_percent",
+        Integer,
+        CheckConstraint("threshold_percent BETWEEN 0 AND 100", "ck_user_compaction_threshold"),
+        nullable=False,
+    ),
+    Column("updated_at", Moment, nullable=False),
+)
+
 site_configs = Table(  # single switches of the whole deployment
     "site_configs",
     metadata,

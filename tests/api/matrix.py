@@ -119,7 +119,9 @@ _MODEL = f"{_CHATS}/model-configs/{{model}}"
 _DEPLOYMENT = f"{_CHATS}/config/model-override/{{context}}"
 _GATE = f"{_CHATS}/config/personal-model-overrides"
 _OWN = f"{_CHATS}/config/user-personal-model-overrides"
+_THRESHOLDS = f"{_CHATS}/config/user-compaction-thresholds"
 _ROOT = {"mode": "chat_default"}
+_HALF = {"threshold_percent": 50}
 MODELS = [
     row(f"GET {_CHATS}/models", *[200] * 6),
     row(f"GET {_CHATS}/model-config-schema", *[200] * 6),
@@ -141,6 +143,9 @@ MODELS = [
     row(f"GET {_OWN}", *[200] * 6),
     row(f"PUT {_OWN}/root", *[403] * 6, route=f"{_OWN}/{{context}}", body=_ROOT),  # nobody may while the gate is shut
     row(f"DELETE {_OWN}/root", *[403] * 6, route=f"{_OWN}/{{context}}"),
+    row(f"GET {_THRESHOLDS}", *[200] * 6),
+    row(f"PUT {_THRESHOLDS}/{_UNKNOWN}", *[404] * 5, 403, route=f"{_THRESHOLDS}/{{model}}", body=_HALF),
+    row(f"DELETE {_THRESHOLDS}/{_UNKNOWN}", *[404] * 5, 403, route=f"{_THRESHOLDS}/{{model}}"),
     row(f"GET {_CHATS}/config/resolved-model/root", *[200] * 6, route=f"{_CHATS}/config/resolved-model/{{context}}"),
 ]
 _USER_KEYS = _USER + "/ai-provider-keys"

@@ -149,6 +149,7 @@ async def test_which_model_is_meant_falls_through_and_says_why(server: Api):
         "model": "",
         "display_name": "",
         "provider_name": "",
+        "compression_threshold": None,
         "layer": "",
         "reason": "the chat has no model",
         "steps": [
@@ -223,3 +224,33 @@ async def test_changes_of_overrides_are_noted(server: Api):
         "mode": {"old": None, "new": "model", "secret": False},
         "model_config_id": {"old": None, "new": made["id"], "secret": False},
     }
+
+
+async def test_a_threshold_of_ones_own_beats_the_models(server: Api):
+    made = await add(server, "openai", GPT, compression_threshold=80)
+    path = f"{OVERRIDES}/user-compaction-thresholds"
+    chosen = {"model_config_id": made["id"], "threshold_percent": 30}
+    answer = await server.ask("PUT", f"{path}/{made['id']}", "mia", json={"threshold_percent": 30})
+    assert (answer.status, answer.body) == (200, chosen)
+    assert (await server.get(path, "mia")).body == {"thresholds": [chosen]}
+    meant = {who: (await server.get(f"{OVERRIDES}/resolved-model/root", who)).body for who in ("mia", "max")}
+    assert {who: body["compression_threshold"] for who, body in meant.items()} == {"mia": 30, "max": 80}
+    assert (await server.ask("DELETE", f"{path}/{made['id']}", "mia")).status == 204
+    assert (await server.get(path, "mia")).body == {"thresholds": []}
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+async def test_a_threshold_is_per_cent(server: Api, percent: int):
+    made = await add(server, "openai", GPT)
+    path = f"{OVERRIDES}/user-compaction-thresholds/{made['id']}"
+    answer = await server.ask("PUT", path, "mia", json={"threshold_percent": percent})
+    assert (answer.status, answer.fields) == (400, ["threshold_percent"])
+
+
+async def test_thresholds_of_models_that_one_does_not_see(server: Api):
+    hidden = await add(server, "openai", GPT, enabled=False)
+    path = f"{OVERRIDES}/user-compaction-thresholds/{hidden['id']}"
+    statuses = [(await server.ask("PUT", path, who, json={"threshold_percent": 1})).status for who in ("mia", "olga")]
+    assert statuses == [404, 200]
+    await server.ask("DELETE", f"{CONFIGS}/{hidden['id']}")
+    assert (await server.get(f"{OVERRIDES}/user-compaction-thresholds")).body == {"thresholds": []}

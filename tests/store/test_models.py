@@ -165,3 +165,18 @@ async def test_the_gate_is_shut_until_it_is_opened(store: Store) -> None:
                 await Overrides(db).allow_personal(allowed, NOON)
             states.append(await Overrides(db).personal_allowed())
     assert states == [False, True, True, False]
+
+
+async def test_thresholds_of_persons(store: Store) -> None:
+    owner = await provider(store)
+    one, gone = model(owner), model(owner)
+    ada = User(new_id(), "ada", NOON, NOON)
+    await add(store, one, gone)
+    async with store.transaction() as db:
+        await Users(db).insert(ada)
+        for each, percent in ((one, 10), (one, 20), (gone, 30)):
+            await Overrides(db).set_threshold(ada.id, each.id, percent, NOON)
+        await Models(db).remove(gone.id, NOON)
+        assert await Overrides(db).thresholds(ada.id) == {one.id: 20}
+        await Overrides(db).set_threshold(ada.id, one.id, None, NOON)
+        assert await Overrides(db).thresholds(ada.id) == {}

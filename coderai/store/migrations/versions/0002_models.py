@@ -76,6 +76,23 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "user_compaction_thresholds",
+        sa.Column("user_id", Key, nullable=False),
+        sa.Column("model_config_id", Key, nullable=False),
+        sa.Column(
+            "threshold_percent",
+            sa.Integer(),
+            sa.CheckConstraint("threshold_percent BETWEEN 0 AND 100", "ck_user_compaction_threshold"),
+            nullable=False,
+        ),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "model_config_id", name=op.f("pk_user_compaction_thresholds")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_user_compaction_thresholds_user_id")),
+        sa.ForeignKeyConstraint(
+            ["model_config_id"], ["chat_model_configs.id"], name=op.f("fk_user_compaction_thresholds_model_config_id")
+        ),
+    )
+    op.create_table(
         "site_configs",
         sa.Column("key", Key, nullable=False),
         sa.Column("value", Json(), nullable=False),

@@ -228,6 +228,13 @@ async def test_a_message_over_the_limit_ends_the_socket(opened: Opening):
         assert len(setting.notebook.begun) == 1
 
 
+async def test_a_large_message_that_is_no_request_passes(opened: Opening):
+    large = {"type": "response.inject", "input": [{"type": "function_call_output", "output": "x" * (2 << 20)}]}
+    async with opened(max_bytes=4 << 20) as setting, connected(setting) as client:
+        await client.say(large)
+        assert json.loads((await (await setting.provider.socket()).message()).data) == large
+
+
 async def test_a_compressed_bomb_ends_the_socket(opened: Opening):
     async with opened(max_bytes=4096) as setting, connected(setting, compress=15) as client:
         await client.socket.send_str('{"type":"response.create","input":"' + " " * (8 << 20) + '"}')

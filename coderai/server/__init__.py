@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from coderai.control.vault import Vault, given_keys
 from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.attribution import ActorHeaders
-from coderai.gateway.calling import Calling, told
+from coderai.gateway.calling import Calling
 from coderai.gateway.dump import Dumps, dumping
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
@@ -40,13 +40,13 @@ from coderai.gateway.watch import Patience, Watch
 from coderai.gateway.websocket import Sockets
 from coderai.gateway.websocket_talk import Means
 from coderai.gateway.websocket_upstream import ProxyFor, SocketUpstream, connecting
-from coderai.observe.recordlog import record_logs
 from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry
 from coderai.providers.retries import Retries
-from coderai.recorder import Recorder, RecordLog, recording
+from coderai.recorder import Recorder, recording
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
+from coderai.server.observing import Observing, Parts, exposing, observing
 from coderai.settings import Loaded, Settings
 from coderai.store import processes
 from coderai.store.engine import Store, Synchronous, open_store
@@ -88,9 +88,9 @@ async def serve(
         await processes.introduce(store, key_ids=vault.key_ids, providers=names)  # before we rely on either
         await vault.check(store)
         vanished = await apply_config(store, settings.providers)
-        sinks = record_logs(structured=settings.aibridge_structured_logging)
-        recorder = await stack.enter_async_context(_recording(settings, store, sinks))
         registry = Registry()
+        told = await stack.enter_async_context(observing(settings, registry))
+        recorder = await stack.enter_async_context(_recording(settings, store, told))
         uses = Uses(store)
         stack.push_async_callback(uses.flush)
         refreshing = not settings.disable_session_expiry_refresh
@@ -100,29 +100,34 @@ async def serve(
         upstream = await _upstream(stack, proxies)
         socket_upstream = await stack.enter_async_context(connecting(proxies))
         dumps = await _dumps(stack, settings, upstream)
-        plane = _plane(settings, recorder, registry, authority, watch, upstream, socket_upstream, dumps)
+        breakers = _breakers(settings, told)
+        plane, passthrough = _plane(
+            settings, recorder, registry, authority, watch, upstream, socket_upstream, dumps, breakers, told
+        )
         lifetimes = _lifetimes(settings)
         gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream)
         services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
         served = Served(services.providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
         await served.reload()
+        parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough)
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),
                 tasks.create_task(served.follow(store.changes()), name="provider changes"),
                 tasks.create_task(processes.attend(store), name="heartbeat"),
-                tasks.create_task(keep_within(store, settings), name="retention"),
+                tasks.create_task(keep_within(store, settings, told=told.metrics), name="retention"),
                 tasks.create_task(uses.keep(), name="last uses"),
                 tasks.create_task(keep_retiring(store, settings.providers), name="configured providers"),
                 tasks.create_task(watch.run(), name="watch"),
             ]
             async with (
                 listening_privately(services) as socket,
-                listening_publicly(settings, services, authority, plane, watch) as url,
+                exposing(settings, told.metrics, parts) as metrics_url,
+                listening_publicly(settings, services, authority, plane, watch, told.observers) as url,
                 announced(settings.data_dir, socket, url, settings),
             ):
                 if ready is not None:
-                    text = introduction(settings, store, registry, first, vanished, url)
+                    text = introduction(settings, store, registry, first, vanished, url, metrics_url)
                     ready(Ready(url, settings.data_dir, socket, text))
                 await stop.wait()
                 for job in jobs[:-1]:  # the watch is needed until the last exchange has ended
@@ -196,10 +201,11 @@ def make_data_dir(path: Path) -> None:
         raise StoreUnusable(f"the data directory {path} cannot be made: {error.strerror}") from error
 
 
-def _recording(settings: Settings, store: Store, sinks: Sequence[RecordLog]) -> AbstractAsyncContextManager[Recorder]:
+def _recording(settings: Settings, store: Store, told: Observing) -> AbstractAsyncContextManager[Recorder]:
     return recording(
         store.records,
-        sinks,
+        told.sinks,
+        told=told.metrics.committed if told.metrics is not None else None,
         begin_wait=settings.recorder_begin_wait.total_seconds(),
         end_wait=settings.recorder_end_wait.total_seconds(),
     )
@@ -244,20 +250,24 @@ def _plane(
     upstream: Upstream,
     socket_upstream: SocketUpstream,
     dumps: Dumps | None,
-) -> DataPlane:
+    breakers: Breakers | None,
+    told: Observing,
+) -> tuple[DataPlane, Passthrough]:
     most = settings.aibridge_max_request_bytes
-    ledger, breakers = Ledger(recorder), _breakers(settings)
+    ledger = Ledger(recorder)
     calling = Calling(upstream, Retries(settings.aibridge_max_retries), breakers, dumps=dumps)
     exchanges = Exchanges(ledger, calling, watch, most)
     passthrough = Passthrough(calling, watch, most)
     limits = Limits(settings.aibridge_max_concurrency, settings.aibridge_rate_limit)
-    sockets = Sockets(socket_upstream, Means(ledger, watch, limits, breakers, dumps=dumps), most)
+    sockets = Sockets(
+        socket_upstream, Means(ledger, watch, limits, breakers, dumps=dumps, observers=told.observers), most
+    )
     actors = ActorHeaders(
         send=settings.aibridge_send_actor_headers,
         id_header=settings.aibridge_actor_header_id,
         username_header=settings.aibridge_actor_header_username,
     )
-    return DataPlane(
+    plane = DataPlane(
         authority,
         registry,
         exchanges,
@@ -267,9 +277,10 @@ def _plane(
         limits=limits,
         actors=actors,
     )
+    return plane, passthrough
 
 
-def _breakers(settings: Settings) -> Breakers | None:
+def _breakers(settings: Settings, told: Observing) -> Breakers | None:
     if not settings.aibridge_circuit_breaker_enabled:
         return None
     rule = Rule(
@@ -278,7 +289,7 @@ def _breakers(settings: Settings) -> Breakers | None:
         timeout=settings.aibridge_circuit_breaker_timeout.total_seconds(),
         probes=settings.aibridge_circuit_breaker_max_requests,
     )
-    return Breakers(rule, told)
+    return told.breakers(rule)
 
 
 def _begin(ready: Ready) -> None:

@@ -14,7 +14,13 @@ from coderai.store.engine import Store
 
 
 def introduction(
-    settings: Settings, store: Store, registry: Registry, first: FirstStart, vanished: Sequence[str], url: str
+    settings: Settings,
+    store: Store,
+    registry: Registry,
+    first: FirstStart,
+    vanished: Sequence[str],
+    url: str,
+    metrics_url: str | None = None,
 ) -> str:
     """Return the lines: where the data is, which providers there are, where to reach it, how to go on."""
     database = "coderai.db" if store.dialect == "sqlite" else "PostgreSQL"
@@ -28,6 +34,8 @@ def introduction(
             f" or use {_command()} providers add."
         )
     lines.append(f"Started HTTP listener at {url}")
+    if metrics_url is not None:
+        lines.append(f"Metrics at {metrics_url}/metrics")
     if settings.aibridge_enabled:
         lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}<route>")
     else:

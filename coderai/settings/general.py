@@ -289,30 +289,39 @@ class LoggingOptions(Part):
         ),
     ] = ()
     prometheus_enable: Annotated[
-        Bool, general("logging", "prometheus-enable", "introspection.prometheus.enable", "Serve metrics.", note=LATER)
+        Bool, general("logging", "prometheus-enable", "introspection.prometheus.enable", "Serve metrics to Prometheus.")
     ] = False
     prometheus_address: Annotated[
         Address,
         general(
-            "logging", "prometheus-address", "introspection.prometheus.address", "Listener for metrics.", note=LATER
+            "logging",
+            "prometheus-address",
+            "introspection.prometheus.address",
+            "Listener for metrics; it asks nobody for a token.",
         ),
     ] = "127.0.0.1:2112"
+    prometheus_per_user: Annotated[
+        Bool,
+        own(
+            "logging",
+            "prometheus-per-user",
+            "introspection.prometheus.perUser",
+            "Count per user as well (label initiator_id): many more series.",
+        ),
+    ] = False
     trace: Annotated[
         Bool,
         general(
             "logging",
             "trace",
             "introspection.tracing.enable",
-            "Send traces (OTEL_* variables).",
+            "Send traces over OTLP, as the OTEL_* variables say.",
             variable="TRACE_ENABLE",
-            note=LATER,
         ),
     ] = False
     trace_logs: Annotated[
         Bool,
-        general(
-            "logging", "trace-logs", "introspection.tracing.captureLogs", "Send log lines as trace events.", note=LATER
-        ),
+        general("logging", "trace-logs", "introspection.tracing.captureLogs", "Send log lines as events of traces."),
     ] = False
 
 

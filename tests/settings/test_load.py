@@ -210,7 +210,6 @@ def test_lists_are_repeated_flags_or_separated_by_commas():
         ("--aibridge-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
         ("--ai-gateway-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
         ("--aibridge-proxy-enabled", "--aibridge-proxy-enabled: not available yet"),
-        ("--prometheus-enable", "--prometheus-enable: not available yet"),
         ("--telemetry", "--telemetry: ignored: this program never phones home"),
         ("--aibridge-inject-coder-mcp-tools", "--aibridge-inject-coder-mcp-tools: no effect: tools are never injected"),
     ],
@@ -220,7 +219,7 @@ def test_options_that_come_later_are_answered_with_one_line(flag, warning):
 
 
 def test_an_option_that_comes_later_may_be_set_to_its_default():
-    assert loaded("--aibridge-rate-limit=0", "--prometheus-enable=false").warnings == ()
+    assert loaded("--aibridge-rate-limit=0", "--aibridge-proxy-enabled=false").warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,17 @@ class Run:
     @contextmanager
     def local_api(self) -> Iterator[Api]:
         """Connect to the local data, as their owner. Raises CoderaiError when there are none."""
+        with _local(self.local(), _seconds(self.choices.timeout)) as api:
+            yield api
+
+    def local(self) -> Local:
+        """Return where the local data are. Raises WrongUse when a server is named, CoderaiError when there are none."""
         if self.choices.url:
             raise WrongUse("this works on the local data directory: say --data-dir instead of --url")
         local = find_local(self.choices, self.environ, _configured(self.environ))
         if not local.database_url and not (local.data_dir / DATABASE).exists():
             raise CoderaiError(f"there is no database in {local.data_dir}: say --data-dir or --database-url")
-        with _local(local, _seconds(self.choices.timeout)) as api:
-            yield api
+        return local
 
     @contextmanager
     def api(self) -> Iterator[Api]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from coderai.access.sealing import NONCE_BYTES, Sealed, Sealer, parse_keys
 from coderai.control.first_start import KEY_FILE
 from coderai.errors import Conflict, StoreUnusable
 from coderai.store.engine import Store
+from coderai.store.processes import ORPHANED_AFTER, others_alive
 from coderai.store.secrets import COLUMNS, SealedColumn, Secrets
 
 OPTION: Final = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"
@@ -85,17 +88,31 @@ class Vault:
             return Vault(self._sealer, self._key_file, str(error))
         return self
 
-    async def rotate(self, store: Store, topics: tuple[str, ...]) -> int:
-        """Seal everything with the first key; return how many secrets were sealed anew. All or nothing."""
+    async def rotate(self, store: Store, topics: tuple[str, ...] = ()) -> int:
+        """Seal everything with the first key; return how many secrets were sealed anew. All or nothing.
+
+        Raises StoreUnusable when one does not open, Conflict when a server that runs could not open them afterwards.
+        """
         await self.check(store)
-        changed = 0
+        first, changed = (self.key_ids or ("",))[0], 0
         async with store.transaction(topics) as db:
             for column in COLUMNS:
-                async for row_id, sealed in Secrets(db).sealed_otherwise(column, (self.key_ids or ("",))[0]):
+                async for row_id, sealed in Secrets(db).sealed_otherwise(column, first):
                     anew = self.seal(self.open(sealed, column, row_id), column, row_id)
                     await Secrets(db).replace(column, row_id, anew)
                     changed += 1
+            await self._leave_nobody_blind(store, db, first)  # last: it sees a server that has come meanwhile
         return changed
+
+    async def _leave_nobody_blind(self, store: Store, db: AsyncConnection, key_id: str) -> None:
+        for other in await others_alive(store, db):
+            if key_id not in other.key_ids:
+                theirs = ", ".join(sorted(other.key_ids)) or "none"
+                raise Conflict(
+                    f"a server that runs on this database does not know the key {key_id} (it has: {theirs}) and could"
+                    " read no secret afterwards; start it again with the new key beside the old one first, or stop it"
+                    f" (one that was killed counts as running for {ORPHANED_AFTER.seconds} s)"
+                )
 
 
 def _from_file(path: Path) -> Sealer | None:

@@ -4,11 +4,13 @@ import json
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import yaml
+from pydantic import SecretStr
 
 from coderai import durations
 from coderai.settings.forms import holds_password
@@ -18,6 +20,21 @@ from coderai.settings.options import GROUPS
 
 _WIDTH: Final = 110
 _RARE: Final = "Fine tuning"
+
+SET: Final = "set"
+"""Shown in the place of a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting as people may see it."""
+
+    name: str
+    flag: str
+    value: str
+    source: str
+    secret: bool
+
 
 _USAGE: Final = """\
 Usage: coderai server [options]
@@ -120,6 +137,66 @@ def write_config(loaded: Loaded) -> str:
         text += "\n# Providers that are configured elsewhere:\n"
         text += "".join(f"#   {provider.name}: {provider.origin}\n" for provider in elsewhere)
     return text
+
+
+def shown(loaded: Loaded) -> Sequence[Shown]:
+    """Return every setting in force with its source; secrets only as ``set``, or as nothing."""
+    return [
+        Shown(row.name, row.flag, *_value(row, getattr(loaded.settings, row.name), str(loaded.source(row.name))))
+        for row in table().values()
+    ]
+
+
+def _value(row: Row, value: object, source: str) -> tuple[str, str, bool]:
+    secret = row.form.secret or (isinstance(value, str) and holds_password(value))
+    if not secret:
+        return _plain(value), source, False
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return SET if text else "", source, True
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, timedelta):
+        return durations.shortest(value)
+    return str(value) if isinstance(value, str | Path) else _yaml(value)
+
+
+def described() -> Sequence[Mapping[str, object]]:
+    """Return everything about every option, as plain values."""
+    return [
+        {
+            "name": row.name,
+            "flag": row.flag,
+            "flags": [f"--{flag}" for flag in row.option.flags],
+            "variables": list(row.option.variables),
+            "yaml": list(row.option.yaml),
+            "kind": row.form.name,
+            "default": "" if row.form.secret else _plain(row.default),
+            "secret": row.form.secret,
+            "help": row.option.help,
+            "note": row.option.note,
+        }
+        for row in table().values()
+    ]
+
+
+def markdown_options() -> str:
+    """Return every option as tables in Markdown, one for each group."""
+    parts = []
+    for group, title in GROUPS.items():
+        lines = [f"## {title}", "", "| Option | Variables | YAML | Default | |", "|---|---|---|---|---|"]
+        lines += [_markdown(row) for row in table().values() if row.option.group == group]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _markdown(row: Row) -> str:
+    option = row.option
+    default = "" if row.form.secret else _plain(row.default)
+    text = option.help.rstrip(".") + (f" ({option.note})" if option.note else "") + "."
+    spellings = (option.variables, option.yaml[:1], (default,) if default else ())
+    cells = [f"`{row.flag}`", *(", ".join(f"`{one}`" for one in some) for some in spellings), text]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _secret_rows() -> Iterator[Row]:

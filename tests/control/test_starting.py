@@ -1,5 +1,6 @@
 """What the first start makes, and what the configuration puts into the table of providers."""
 
+import asyncio
 import base64
 import stat
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from coderai.access.callers import Caller
-from coderai.control.configured import apply_config
+from coderai.control.configured import apply_config, keep_retiring, retire
 from coderai.control.first_start import FirstStart, first_start
 from coderai.control.users import NewUser, UserControl
 from coderai.errors import BadSettings
-from coderai.store.engine import Store
+from coderai.store import processes
+from coderai.store.engine import Store, open_store
 from coderai.store.providers import Provider, Providers
 from coderai.store.users import UserFilter, Users
 from tests.store.building import NOON
@@ -108,6 +110,28 @@ async def test_what_vanished_is_disabled_and_comes_back(store: Store) -> None:
     assert await apply_config(store, []) == []
     await apply_config(store, [Configured("one")])
     assert (await providers(store))["one"].enabled
+
+
+async def test_what_another_running_server_has_stays_until_that_leaves(store: Store, database_url: str) -> None:
+    async with open_store(database_url) as other:
+        await processes.introduce(other, key_ids=[], providers=["one"])
+        await apply_config(other, [Configured("one")])
+        assert await apply_config(store, [Configured("two")]) == []
+        assert await retire(store, [Configured("two")]) == []
+        assert {name: each.enabled for name, each in (await providers(store)).items()} == {"one": True, "two": True}
+    assert await retire(store, [Configured("two")]) == ["one"]
+    assert {name: each.enabled for name, each in (await providers(store)).items()} == {"one": False, "two": True}
+
+
+async def test_a_server_that_left_is_noticed_beside_everything_else(store: Store) -> None:
+    await apply_config(store, [Configured("one")])
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        keeping = tasks.create_task(keep_retiring(store, [], every=0.01))
+        async for topics in store.changes():
+            if "providers" in topics or not (await providers(store))["one"].enabled:
+                break
+        keeping.cancel()
+    assert not (await providers(store))["one"].enabled
 
 
 async def test_a_name_that_was_given_through_the_api_is_refused(store: Store) -> None:

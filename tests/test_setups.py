@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,13 @@ def test_names_are_told_apart_and_lead_to_their_row() -> None:
     assert not set(names) & set(CANNOT)
     assert [find(name).name for name in ("Droid", " claude ", "vercel-ai-sdk")] == ["factory", "claude-code", "ai-sdk"]
     assert find("windsurf") is None
+
+
+def test_what_is_said_to_be_tried_is_run_by_the_script() -> None:
+    folder = Path(__file__).parents[1] / "scripts" / "real_tools.d"
+    rows = "".join((folder / name).read_text() for name in ("tools.py", "libraries.py"))
+    assert [setup.name for setup in SETUPS if setup.tried and setup.tried not in rows] == []
+    assert [setup.name for setup in SETUPS if setup.tried and f'"{setup.name}"' not in rows] == []
 
 
 HOSTILE = 'a"b`touch x`$(touch y)$HOME\\n'

@@ -70,7 +70,7 @@ SETUPS: Final = (
     Setup("crush", "Charm Crush", agents.crush, others=("charm-crush",)),
     Setup("aider", "aider", agents.aider, byok=False, tried="0.86.2"),
     Setup("llm", "llm", agents.llm, tried="0.36"),
-    Setup("claude-agent-sdk", "Claude Agent SDK", agents.claude_code, ("anthropic",)),
+    Setup("claude-agent-sdk", "Claude Agent SDK", agents.claude_code, ("anthropic",), "0.2.186"),
     Setup("anthropic-sdk", "Anthropic SDK (Python)", libraries.anthropic_sdk, ("anthropic",), "2.12.0"),
     Setup("openai-sdk", "OpenAI SDK (Python)", libraries.openai_sdk, ("openai",), "3.54.0"),
     Setup("ai-sdk", "Vercel AI SDK", libraries.ai_sdk, tried="7.0.173", others=("vercel-ai-sdk",)),

@@ -65,7 +65,21 @@ _INVOKE = f'print(model.invoke("{QUESTION}").content)'
 _CHOICE = "print(answer.choices[0].message.content)"
 _KEY = f'llm keys set gateway --value "${{PROVIDER_KEY:-$CODER_TOKEN}}" && llm -m gateway "{QUESTION}"'
 
+_AGENT = f"""python - <<'END'
+import anyio
+from claude_agent_sdk import ClaudeAgentOptions, query
+
+
+async def main():
+    async for message in query(prompt="{QUESTION}", options=ClaudeAgentOptions(disallowed_tools=["Bash"])):
+        print(message)
+
+
+anyio.run(main)
+END"""
+
 LIBRARIES = (
+    Library("claude-agent-sdk", "anthropic", ("claude-agent-sdk==0.2.186",), _AGENT, label="Claude Code"),
     Library(
         "anthropic-sdk",
         "anthropic",

@@ -61,7 +61,7 @@ class Stage:
         return list(libraries.faults(library, byok, ended, await self.gateway.records(user)))
 
     def _fresh(self, name: str, byok: bool) -> tuple[str, Home]:
-        user = f"{name}-{'own' if byok else 'central'}"
+        user = f"{name[:24].rstrip('-')}-{'own' if byok else 'central'}"  # at most 32 characters
         return user, Home(self.directory / user, show=self.show)
 
 

@@ -106,9 +106,10 @@ def choose(door: Door, setup: Setup, wanted: str | None, *, byok: bool) -> DoorP
         return _wanted(door, setup, wanted, byok)
     for family in setup.families:
         fitting = [each for each in _usable(door, byok) if each.family == family]
-        named = [each for each in fitting if each.name == setup.provider]
-        if len(named or fitting) == 1:
-            return (named or fitting)[0]
+        if setup.provider:  # a sign-in belongs to one provider only: no other may get it by a guess
+            fitting = [each for each in fitting if each.name == setup.provider]
+        if len(fitting) == 1:
+            return fitting[0]
         if fitting:
             raise WrongUse(f"several providers fit {setup.label}: {_names(fitting)}; name one with --provider")
     raise CoderaiError(_lacking(door, setup, byok))

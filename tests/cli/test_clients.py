@@ -85,6 +85,11 @@ def test_the_customary_name_is_taken_where_there_is_one(coderai: Coderai, api: F
     assert 'env_http_headers = { "X-Coder-AI-Governance-Token" = "CODER_TOKEN" }' in said.out
 
 
+def test_a_sign_in_goes_to_the_provider_that_is_named(coderai: Coderai, api: FakeApi) -> None:
+    put(api, OPENAI, provider("codex-plus", "openai", central_key=False))
+    assert "/aibridge/codex-plus/v1" in coderai("clients", "setup", "codex-chatgpt", "-p", "codex-plus").out
+
+
 CORP, DIRECT = provider("corp", "anthropic"), provider("direct", "anthropic", central_key=False)
 
 
@@ -94,7 +99,8 @@ CORP, DIRECT = provider("corp", "anthropic"), provider("direct", "anthropic", ce
         (["claude-code"], {"providers": [ANTHROPIC, CORP]}, 2, "anthropic, corp; name one with --provider"),
         (["claude-code"], {"providers": [OPENAI]}, 1, "needs one of type anthropic"),
         (["claude-code"], {"providers": []}, 1, "needs one of type anthropic"),
-        (["codex-chatgpt"], {"providers": []}, 1, 'with the name "chatgpt"'),
+        (["codex-chatgpt"], {"providers": []}, 1, "no provider 'chatgpt'"),
+        (["codex-chatgpt"], {"providers": [OPENAI]}, 1, "no provider 'chatgpt'"),
         (["claude-code"], {"providers": [DIRECT]}, 1, "with your own key (--byok): direct"),
         (["claude-code", "-p", "direct"], {"providers": [DIRECT]}, 1, "direct has no central key: say --byok"),
         (["claude-code", "-p", "nope"], {"providers": [CORP, DIRECT]}, 4, "There are: corp, direct"),

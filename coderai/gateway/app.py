@@ -26,6 +26,8 @@ from coderai.wire.apis import WIRES
 log = logs.get("gateway")
 
 STOPPING: Final = "AI Gateway is shutting down"
+_REPEATING: Final = frozenset({"TRACE", "CONNECT"})
+"""Methods whose answer is the request, with the provider's key in it."""
 BYOK_OFF: Final = "bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)"
 
 
@@ -124,6 +126,8 @@ class DataPlane:
 
     async def _answered(self, admitted: Admitted, form: Form) -> web.StreamResponse:
         request, route = admitted.request, admitted.route
+        if route.api is None and request.method in _REPEATING:
+            return _turned_away(request, form, 405, f"{request.method} is not allowed here")
         if route.api is None:
             return await self._passthrough.handle(admitted)
         if request.method != "POST":

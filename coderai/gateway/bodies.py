@@ -1,5 +1,7 @@
 """Reading a client's request body within the limit, without keeping it longer than needed."""
 
+import asyncio
+
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -7,8 +9,9 @@ from coderai.errors import Invalid, TooLarge
 from coderai.observe.timeline import clock, current
 
 
-async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """Return the body as it came. Raises TooLarge above *limit* bytes, Invalid when it breaks off.
+async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:
+    """Return the body as it came. Raises TooLarge above *limit* bytes, Invalid when it breaks off, or nothing of it
+    comes for *idle* seconds: who vanished without a word must not keep a place for hours.
 
     ``request.read()`` would keep it in memory for as long as the request lasts.
     """
@@ -17,14 +20,20 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     timeline = current()
     if timeline is not None:
         timeline.admitted = clock()
+    content, now = request.content, asyncio.get_running_loop().time
     pieces: list[bytes] = []
     size = 0
     try:
-        while piece := await request.content.readany():
-            size += len(piece)
-            if size > limit:
-                raise too_large(limit)
-            pieces.append(piece)
+        async with asyncio.timeout(None if content.is_eof() else idle) as silence:
+            while piece := await content.readany():
+                size += len(piece)
+                if size > limit:
+                    raise too_large(limit)
+                pieces.append(piece)
+                if not content.is_eof():
+                    silence.reschedule(now() + idle)
+    except TimeoutError as error:
+        raise Invalid(f"the request body did not come: nothing more of it for {idle:g} s") from error
     except RequestPayloadError as error:
         raise Invalid("the request body is not what its headers announce") from error
     except ConnectionError as error:

@@ -38,6 +38,8 @@ class Patience:
     """A stream is silent for this long before a comment goes to the client; 0 sends none."""
     drain: float = 30.0
     """After the client left, the provider is read on for this long to learn the usage."""
+    upload: float = 60.0
+    """Without a byte of the request that the client began to send."""
 
 
 class Flight:
@@ -150,7 +152,7 @@ class Watch:
     """Knows the running exchanges of this process."""
 
     def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+        self.patience = patience
         self._flights: set[Flight] = set()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -185,7 +187,7 @@ class Watch:
 
     async def run(self) -> None:
         """Look after the exchanges until cancelled."""
-        patience = self._patience
+        patience = self.patience
         pauses = [1.0, patience.drain / 4, patience.upstream / 4, (patience.keep_alive or 4.0) / 4]
         pause = max(0.01, min(pauses))
         clock = asyncio.get_running_loop().time

@@ -1,6 +1,7 @@
 """Limits in front of the data plane: how much at the same time, how often per token or address."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -9,8 +10,10 @@ from coderai.demo.answers_messages import messages_answer
 from coderai.demo.provider import Pause
 from coderai.errors import Busy
 from coderai.gateway.limits import CAPACITY_TEXT, RATE_TEXT, Limits
+from coderai.gateway.watch import Patience
 from coderai.records import Ending
 from tests.gateway.conftest import TOKEN, Opening
+from tests.gateway.raw import connect, request
 from tests.gateway.test_recorded import CHAT, MESSAGES
 from tests.providers.test_keys import Clock
 
@@ -149,3 +152,36 @@ async def test_who_has_no_token_that_works_is_counted_by_address(opened: Opening
         async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
             statuses.append(answer.status)
     assert statuses == [401, 429, 429, 200]
+
+
+@pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/messages/count_tokens"])
+async def test_who_stops_in_the_middle_of_a_request_gives_the_place_back(opened: Opening, path):
+    limits = Limits(most_at_once=1)
+    async with opened(patience=Patience(upload=0.05), limits=limits) as setting:
+        url = setting.url + path
+        half = request(url, b"", headers=[b"X: y"]).replace(b"Content-Length: 0", b"Content-Length: 9") + b'{"mod'
+        reader, writer = await connect(url)
+        writer.write(half)
+        async with asyncio.timeout(5):
+            told = await reader.readuntil(b"}}")
+        writer.close()
+        assert b" 400 " in told
+        assert b"nothing more of it for 0.05 s" in told
+        assert limits.running == 0
+        assert setting.notebook.begun == []
+
+
+async def test_a_slow_request_is_read_as_long_as_it_comes(opened: Opening):
+    async with opened(messages_answer(text="hi"), patience=Patience(upload=0.4)) as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        whole = request(url, json.dumps(MESSAGES).encode(), headers=[b"Connection: close"])
+        reader, writer = await connect(url)
+        at = len(whole) - 30
+        writer.write(whole[:at])
+        for end in range(at, len(whole), 3):
+            await asyncio.sleep(0.05)  # longer than the limit in sum: this is what is tested
+            writer.write(whole[end : end + 3])
+        async with asyncio.timeout(5):
+            told = await reader.read()
+        writer.close()
+    assert b" 200 OK" in told

@@ -228,3 +228,11 @@ async def test_an_absolute_target_is_served_or_refused_but_never_sent_elsewhere(
         got, _ = await talk(url, data)
         assert got.startswith(b"HTTP/1.1 4")
         assert setting.provider.seen == []
+
+
+async def test_a_method_that_shows_the_request_does_not_show_the_providers_key(opened: Opening):
+    async with opened() as setting:
+        url = setting.url + "/openai/v1/models"
+        async with setting.client.request("TRACE", url, headers={"X-Api-Key": TOKEN}) as answer:
+            assert answer.status == 405
+        assert setting.provider.seen == []

@@ -175,10 +175,9 @@ def _lacking(door: Door, setup: Setup, byok: bool) -> str:
     if without and not byok and setup.byok and door.byok:
         return f"no provider with a central key fits {setup.label}; with your own key (--byok): {_names(without)}"
     kinds = " or ".join(setup.families)
-    named = f' with the name "{setup.provider}"' if setup.provider else ""
-    return (
-        f"no provider fits {setup.label}: the gateway needs one of type {kinds}{named}, or of a type that speaks alike"
-    )
+    if setup.provider:
+        return f"no provider {setup.provider!r} for {setup.label}: where it has another name, say --provider"
+    return f"no provider fits {setup.label}: the gateway needs one of type {kinds} or of one that speaks alike"
 
 
 def _names(providers: Sequence[DoorProvider]) -> str:

@@ -130,6 +130,7 @@ class Talk:
     async def _hear_client(self, tasks: asyncio.TaskGroup) -> None:
         while isinstance(heard := await self._client.receive(), Frame):
             await self._take(heard, tasks)
+            del heard  # not held until the next one comes
         for turn in self._turns.values():
             turn.flight.left = True  # the provider is read on for the usage
         await self._client.close(heard.code, heard.reason)  # before the provider has come to an end
@@ -219,7 +220,7 @@ class Talk:
             if isinstance(error, Conflict):
                 self.leave(RESTARTED, "the provider was changed")
             elif status in (401, 403):
-                self.leave(NOT_ALLOWED, "the gateway token does not work any more")
+                self.leave(NOT_ALLOWED, "not allowed any more")
             elif turn.frame is None:  # an answer that nobody recorded must not go on
                 self.leave(FAILED, "the audit records cannot be stored")
             return False
@@ -328,6 +329,7 @@ class Talk:
                 await self._client.send(self._shown(heard))
             else:
                 await self._pass_on(turn, heard)
+            del heard
         for turn in self._turns.values():
             turn.cut_off(Ending.BROKEN_OFF)
         if heard.lost or self._turns:

@@ -10,6 +10,7 @@ from coderai.demo.answers_responses import responses_answer
 from coderai.demo.provider import Message, Pause, Reply, Stall
 from coderai.demo.sockets import event_data
 from coderai.records import Ending, Thought, ToolCall, Usage
+from coderai.settings import ProviderConfig
 from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening
 from tests.gateway.websockets import ASK, CODEX, COPILOT, connected, create, user
 
@@ -307,6 +308,29 @@ async def test_pings_are_answered(opened: Opening):
         await client.socket.ping(b"are you there")
         pong = await client.socket.receive(5)
         assert (pong.type.name, pong.data) == ("PONG", b"are you there")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "upstream"),
+    [
+        ("copilot", "/responses", "/responses"),
+        ("chatgpt", "/v1/responses", "/responses"),
+        ("openai-compat", "/v1/responses", "/responses"),
+    ],
+)
+async def test_the_types_of_the_openai_family_that_take_the_users_own(opened: Opening, kind, path, upstream):
+    own = {"X-Coder-AI-Governance-Token": TOKEN, "chatgpt-account-id": "a", "copilot-integration-id": "b"}
+
+    def configured(url: str) -> list[ProviderConfig]:
+        return [ProviderConfig(kind, "mine", url)]
+
+    async with opened(responses_answer(text="hi"), configured=configured) as setting:
+        async with connected(setting, "/mine" + path, headers=own, token="gho_0123456789abcdef") as client:
+            await client.ask(ASK)
+        attempt, started = setting.provider.attempts[0], setting.notebook.begun[0]
+    assert (attempt.path, attempt.headers["Authorization"]) == (upstream, "Bearer gho_0123456789abcdef")
+    assert (attempt.headers["chatgpt-account-id"], attempt.headers["copilot-integration-id"]) == ("a", "b")
+    assert (started.provider_name, started.credential_kind) == ("mine", "byok")
 
 
 async def test_a_short_path_does_as_well(opened: Opening):

@@ -70,7 +70,7 @@ class AccountControl:
         """
         target = await self._seen(caller, user)
         itself = target.id == caller.user_id and caller.token_id != ""
-        if not itself and target.id != caller.user_id:
+        if target.id != caller.user_id:
             _require_over(caller, target)
         if target.is_service_account or target.is_system:
             raise Conflict(f"{target.username} is no person and signs in with tokens only")

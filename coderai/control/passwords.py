@@ -25,12 +25,10 @@ class Passwords:
 
     async def match(self, password: str, stored: str | None) -> bool:
         """Return whether *password* is the one. Without a *stored* one it takes the same time, and it is not."""
-        if stored is None:
-            if self._nobodys is None:
-                self._nobodys = await self.hash(os.urandom(SALT_LENGTH).hex())
-            stored = self._nobodys
+        if self._nobodys is None:  # whoever comes first waits for it, known or not
+            self._nobodys = await self.hash(os.urandom(SALT_LENGTH).hex())
         async with self._turns:
-            return await asyncio.to_thread(passwords.matches, password, stored)
+            return await asyncio.to_thread(passwords.matches, password, stored or self._nobodys)
 
 
 def check_password(password: str) -> None:

@@ -1,5 +1,7 @@
 """Changes of users: who may, and what must not happen."""
 
+import asyncio
+
 import pytest
 
 from tests.api.conftest import Api
@@ -176,3 +178,22 @@ async def test_the_operator_needs_no_old_password(api: Api, private: Api) -> Non
 async def test_only_service_accounts_act_for_others(api: Api) -> None:
     refused = await api.post("users/mia/keys/tokens", {"delegate": True})
     assert (refused.status, refused.fields) == (400, ["delegate"])
+
+
+@both
+async def test_two_owners_who_remove_each_other_leave_one(api: Api) -> None:
+    await api.ask("PUT", "users/mia/roles", json={"roles": ["owner"]})
+    answers = await asyncio.gather(
+        api.ask("DELETE", "users/mia", "olga"), api.ask("PUT", "users/olga/roles", "mia", json={"roles": []})
+    )
+    assert sorted(answer.status for answer in answers)[0] == 200
+    assert sorted(answer.status for answer in answers)[1] in (401, 409)
+    owners = (await api.get("users", "audrey", q="role:owner")).body["users"]
+    assert len(owners) == 1
+
+
+@both
+async def test_a_name_can_be_given_by_one_request_only(api: Api) -> None:
+    body = {"username": "same", "email": "same@example.com"}
+    answers = await asyncio.gather(*(api.post("users", body) for _ in range(4)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409]

@@ -77,6 +77,6 @@ def test_a_fault_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> Non
         try:
             raise RuntimeError("SELECT secret")
         except RuntimeError:
-            response = fault(request)
+            response = fault(request, "0190-r")
     assert (response.status, "SELECT" in str(body(response))) == (500, False)
     assert "SELECT secret" in caplog.text

@@ -314,7 +314,7 @@ async def test_pings_are_answered(opened: Opening):
     ("kind", "path", "upstream"),
     [
         ("copilot", "/responses", "/responses"),
-        ("chatgpt", "/v1/responses", "/responses"),
+        ("openai", "/v1/responses", "/responses"),
         ("openai-compat", "/v1/responses", "/responses"),
     ],
 )

@@ -11,7 +11,8 @@ from coderai.api.model_documents import Call, Listing, Registered
 from coderai.api.parameters import clean, part
 from coderai.api.routes import About, Ask, Parameter, Route, Signed
 from coderai.control.availability import Usable
-from coderai.control.models import Group, Seen, Wanted, spec_warnings
+from coderai.control.catalogue import Group
+from coderai.control.models import Seen, Wanted, spec_warnings
 from coderai.errors import Invalid
 from coderai.models.efforts import offered
 from coderai.models.families import SPEECHES, UNSUPPORTED
@@ -89,11 +90,13 @@ def model_shape(seen: Seen) -> dict[str, Any]:
 
 
 async def _groups(ask: Ask) -> web.Response:
-    groups, unsupported = await ask.services.models.groups(ask.caller)
+    catalogue = await ask.services.models.catalogue(ask.caller)
     return answer(
         {
-            "providers": [_group_shape(group) for group in groups],
-            "unsupported_providers": [{"provider": type_, "display_name": UNSUPPORTED[type_]} for type_ in unsupported],
+            "providers": [_group_shape(group) for group in catalogue.groups()],
+            "unsupported_providers": [
+                {"provider": type_, "display_name": UNSUPPORTED[type_]} for type_ in catalogue.unsupported()
+            ],
         }
     )
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.control.configured import CONFIG
+from coderai.models.families import SPEECHES
 from coderai.providers.registry import Registry
 from coderai.store.models import Model
 from coderai.store.providers import Provider, Providers
@@ -49,6 +50,8 @@ def trouble_with(model: Model, usable: Mapping[str, Usable]) -> str:
     """Return why a person for whom *usable* was found cannot use a model; '' when nothing is wrong."""
     if model.trouble:
         return model.trouble
+    if model.provider.type not in SPEECHES:
+        return f"its provider {model.provider.name} is of type {model.provider.type}, with which no model works"
     wrong = usable[model.provider.id].trouble
     return f"its provider {model.provider.name} cannot be used: {wrong}" if wrong else ""
 

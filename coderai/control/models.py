@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from coderai.access.callers import Caller
 from coderai.access.roles import Right, may, require
 from coderai.control.audit import created, differing, note
-from coderai.control.availability import Availability, Usable, trouble_with
+from coderai.control.availability import Availability, trouble_with
+from coderai.control.catalogue import Catalogue, ordered
 from coderai.control.clock import Clock, now
 from coderai.control.users import as_uuid
 from coderai.errors import Invalid, NotFound
 from coderai.ids import new_id
 from coderai.models.checking import tidied, violations
-from coderai.models.families import SPEECHES, UNSUPPORTED, place
+from coderai.models.families import SPEECHES
 from coderai.models.request import Message, ModelSpec, Request, build_request
 from coderai.store.engine import Store
 from coderai.store.models import TOPIC, Model, Models, Owner
@@ -61,16 +62,6 @@ class Seen:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The models of one type of provider, as one person can use them."""
-
-    type: str
-    available: bool
-    reason: str = ""
-    models: Sequence[tuple[Model, Usable]] = field(default_factory=list)
-
-
 class ModelControl:
     """Everything that is done to models."""
 
@@ -84,7 +75,7 @@ class ModelControl:
         everything = _sees_all(caller)
         async with self._store.reading() as db:
             models = [model for model in await Models(db).list() if everything or model.enabled]
-            return await self._seen(db, caller, sorted(models, key=_place))
+            return await self._seen(db, caller, ordered(models))
 
     async def get(self, caller: Caller, model_id: str) -> Seen:
         """Raises NotFound, also for a disabled one when the caller does not see those; Invalid for what is no id."""
@@ -95,22 +86,14 @@ class ModelControl:
                 raise NotFound("model", model_id)
             return (await self._seen(db, caller, [model]))[0]
 
-    async def groups(self, caller: Caller) -> tuple[Sequence[Group], Sequence[str]]:
-        """Return the models by type of provider, and the types that are configured and that no model works with.
-
-        What the caller cannot use is left out, unless it manages models: then it is there with the reason.
-        """
+    async def catalogue(self, caller: Caller) -> Catalogue:
+        """Return the enabled models of enabled providers, and who of these can be called by the caller."""
         everything = _sees_all(caller)
         async with self._store.reading() as db:
             providers = [each for each in await Providers(db).list() if each.enabled]
             usable = await self._availability.usable(db, caller.user_id, providers)
-            models = await Models(db).list()
-        groups = []
-        for type_ in SPEECHES:
-            known = {each.id: usable[each.id] for each in providers if each.type == type_}
-            if known and (everything or any(each.available for each in known.values())):
-                groups.append(_group(type_, known, models, everything=everything))
-        return groups, [type_ for type_ in UNSUPPORTED if any(each.type == type_ for each in providers)]
+            models = [model for model in await Models(db).list() if model.enabled]
+        return Catalogue(ordered(models), [(each, usable[each.id]) for each in providers], everything)
 
     async def add(self, caller: Caller, wanted: Wanted) -> Seen:
         """Register a model; the first one is the default. Raises Forbidden, Invalid with every mistake."""
@@ -178,6 +161,9 @@ class ModelControl:
     ) -> tuple[Model, Request]:
         """Return the call that asks this model *prompt*; nothing is sent. Raises NotFound, Invalid."""
         model = (await self.get(caller, model_id)).model
+        if model.provider.type not in SPEECHES:
+            wrong = f"models of a provider of type {model.provider.type} cannot be asked"
+            raise Invalid("This model cannot be asked.", [("ai_provider_id", wrong)])
         spec = ModelSpec(model.provider.type, model.model, model.options)
         return model, build_request(spec, [Message("user", prompt)], stream=stream, effort=effort)
 
@@ -210,6 +196,8 @@ def checked_id(text: str) -> str:
 
 def spec_warnings(model: Model) -> Sequence[str]:
     """Return what of the options has no effect, or may be refused by the provider."""
+    if model.provider.type not in SPEECHES:  # the configuration gave the name to a provider of another type
+        return []
     spec = ModelSpec(model.provider.type, model.model, model.options)
     return [str(remark) for remark in build_request(spec, [Message("user", "")]).remarks]
 
@@ -219,25 +207,6 @@ def _sees_all(caller: Caller) -> bool:
         return True
     require(caller, Right.READ_MODELS)
     return False
-
-
-def _place(model: Model) -> tuple[object, ...]:
-    owner = model.provider
-    return place(owner.type), owner.name, model.model.lower(), model.display_name.lower(), model.created_at, model.id
-
-
-def _group(type_: str, known: Mapping[str, Usable], models: Sequence[Model], *, everything: bool) -> Group:
-    of_type = [model for model in models if model.enabled and model.provider.id in known]
-    shown = [model for model in of_type if everything or known[model.provider.id].available]
-    # Of two that are called alike the one that can be used is listed, else the older one.
-    ordered = sorted(shown, key=lambda model: (not known[model.provider.id].available, model.created_at, model.id))
-    distinct: dict[str, Model] = {}
-    for model in ordered:
-        distinct.setdefault(model.model.lower(), model)
-    listed = sorted(distinct.values(), key=lambda model: (model.model, model.id))
-    available = any(each.available for each in known.values())
-    reason = "" if available else next(each.reason for each in known.values())
-    return Group(type_, available, reason, [(model, known[model.provider.id]) for model in listed])
 
 
 async def _owner(db: AsyncConnection, named: str) -> tuple[Owner | None, list[tuple[str, str]]]:

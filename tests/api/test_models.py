@@ -410,3 +410,13 @@ async def test_changes_are_heard_by_every_process(api: Api):
         while "models" not in await anext(heard):
             pass
     await heard.aclose()
+
+
+async def test_a_provider_that_became_one_of_another_type(api: Api):
+    owner = await provider(api, "x", "openai")
+    made = await add(api, "x", GPT)
+    await disable(api, owner, type="copilot")
+    (seen,) = (await api.get(CONFIGS)).body
+    assert seen["unusable_reason"] == "its provider x is of type copilot, with which no model works"
+    assert (await api.get(LISTING)).body["providers"] == []
+    assert (await api.post(f"{CONFIGS}/{made['id']}/request", {})).fields == ["ai_provider_id"]

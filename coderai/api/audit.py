@@ -17,6 +17,8 @@ from coderai.store.audit import Entry, EntryFilter
 from coderai.store.users import Person
 
 _DAY: Final = len("2026-05-01")
+_KINDS: Final = {"api_key": "token", "ai_provider": "provider", "ai_provider_key": "key of provider"}
+"""What people call them; the words in the log are those of the original."""
 _DID: Final = {"create": "created", "write": "changed", "delete": "removed"}
 
 
@@ -81,8 +83,9 @@ def _person(person: Person) -> dict[str, Any]:
 
 
 def _description(entry: Entry, person: Person | None) -> str:
-    who = person.username if person else "somebody"
-    what = f"{entry.resource_type.replace('_', ' ')} {entry.resource_target}".strip()
+    who = person.username if person else "the server"
+    kind = _KINDS.get(entry.resource_type) or entry.resource_type.replace("_", " ")
+    what = f"{kind} {entry.resource_target}".strip()
     match entry.action:
         case "login":
             failed = entry.status_code is not None and entry.status_code >= 400

@@ -69,7 +69,7 @@ def _row(run: Run, entry: AuditEntry) -> list[str]:
 
 
 def _change(name: str, change: Change) -> str:
-    if change.secret and not change.new and not change.old:
+    if change.secret:  # not even masked
         return f"{name}: (secret)"
     if change.old is None:
         return f"{name}: {_shown(change.new)}"

@@ -60,9 +60,9 @@ async def test_tokens_are_noted_without_their_secrets(api: Api) -> None:
     await api.ask("DELETE", f"users/mia/keys/{key[:10]}")
     entries = await log(api, resource_type="api_key")
     assert [each["description"] for each in entries] == [
-        "olga removed api key laptop of mia",
-        "olga changed api key laptop of mia",
-        "olga created api key laptop of mia",
+        "olga removed token laptop of mia",
+        "olga changed token laptop of mia",
+        "olga created token laptop of mia",
     ]
     assert key.partition("-")[2] not in str(entries)
 

@@ -17,6 +17,8 @@ from coderai.cli.text import Column, count, distinct, one_line, table
 from coderai.errors import CoderaiError, Conflict, Invalid, NotFound
 
 PATH: Final = "/api/experimental/chats/model-configs"
+_CUT: Final = 8
+"""Characters of an id that a table on a terminal shows."""
 _GENERAL: Final = "Options of every model"
 
 Wanted = Annotated[str, typer.Argument(metavar="MODEL", help="Id, display name or identifier.")]
@@ -287,11 +289,15 @@ def seen_command(run: Run) -> None:
 
 
 def find(api: Api, wanted: str) -> Registered:
-    """Return the model with that id, display name or identifier. Raises NotFound, Conflict."""
-    models = api.read(PATH, list[Registered])
+    """Return the model with that id, display name or identifier; of an id, its beginning or end is enough.
+
+    Raises NotFound, Conflict.
+    """
+    models, cut = api.read(PATH, list[Registered]), wanted.strip("…")
     for matches in (
         [model for model in models if model.id == wanted],
         [model for model in models if wanted in (model.display_name, model.model)],
+        [model for model in models if len(cut) >= _CUT and (model.id.startswith(cut) or model.id.endswith(cut))],
     ):
         if len(matches) > 1:
             ids = ", ".join(one_line(f"{model.id} ({model.provider_name})") for model in matches)

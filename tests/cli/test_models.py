@@ -206,6 +206,14 @@ def test_remove_asks_first(api, coderai):
     assert api.last.method == "DELETE"
 
 
+@pytest.mark.parametrize("wanted", ["01a1fed7-02d3-743f-9e58-fee832c32428", "01a1fed7…", "01a1fed7", "…32c32428"])
+def test_an_id_as_a_table_shows_it(api, coderai, wanted):
+    model_id = "01a1fed7-02d3-743f-9e58-fee832c32428"
+    api.put(f"GET {PATH}", [OPUS, {**CODEX, "id": model_id}])
+    api.put(f"PATCH {PATH}/{model_id}", CODEX)
+    assert coderai("models", "set-default", wanted).code == 0
+
+
 def test_unknown_and_ambiguous_models(api, coderai):
     api.put(f"GET {PATH}", [CODEX, KEYLESS])
     assert coderai("models", "set-default", "nothing").code == 4

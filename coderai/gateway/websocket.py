@@ -8,8 +8,9 @@ from coderai import clients
 from coderai.errors import NotSwitched
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.refusals import refuse
+from coderai.gateway.websocket_means import Means
 from coderai.gateway.websocket_side import GOING_AWAY, Side
-from coderai.gateway.websocket_talk import STOPPING, Admit, Means, Talk
+from coderai.gateway.websocket_talk import STOPPING, Admit, Talk
 from coderai.gateway.websocket_upstream import SocketUpstream, Switched
 from coderai.observe import logs
 from coderai.records import Api, Ask
@@ -50,7 +51,8 @@ class Sockets:
         session = clients.identify(request.headers, Ask()).session_id
         deflate = "permessage-deflate" in request.headers.get("Sec-WebSocket-Extensions", "")
         try:
-            async with self._upstream.connected(admitted, session, deflate=deflate) as switched:
+            seconds = self._means.pace.handshake
+            async with self._upstream.connected(admitted, session, deflate=deflate, seconds=seconds) as switched:
                 return await self._relayed(socket, switched, admitted, admit)
         except NotSwitched as error:
             return self._refused(admitted, str(error))

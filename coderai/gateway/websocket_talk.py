@@ -1,19 +1,18 @@
 """One relayed WebSocket: messages in both directions, each answer recorded like that of an HTTP request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from coderai.errors import CoderaiError, Conflict, Invalid
-from coderai.gateway.dump import Dumps
-from coderai.gateway.ledger import NOT_STORED, Admitted, Ledger, last_words
-from coderai.gateway.limits import Limits
+from coderai.gateway.ledger import NOT_STORED, Admitted, last_words
 from coderai.gateway.observing import asked, concluded, observed
 from coderai.gateway.refusals import status_of
-from coderai.gateway.watch import Flight, Watch
+from coderai.gateway.watch import Flight
+from coderai.gateway.websocket_means import Means
 from coderai.gateway.websocket_side import (
     BAD_TEXT,
     FAILED,
@@ -25,10 +24,9 @@ from coderai.gateway.websocket_side import (
     Frame,
     Side,
 )
-from coderai.gateway.websocket_turns import Sessions, Turn
+from coderai.gateway.websocket_turns import Turn
 from coderai.observe import logs
-from coderai.observe.timeline import Observer
-from coderai.providers.breaker import Breakers, judge
+from coderai.providers.breaker import judge
 from coderai.records import Answer, Ask, Ending
 from coderai.wire import responses
 from coderai.wire.response_frames import (
@@ -54,33 +52,10 @@ BACKGROUND: Final = "background requests are currently not supported by AI Gatew
 NO_STEERING: Final = "answers cannot be steered through AI Gateway: send the input as a request of its own"
 UNRECORDED: Final = "AI Gateway cannot record input in a message of this type: send it with response.create"
 
+
 Admit = Callable[[], Awaitable[Admitted]]
 """Looks at token, rate, provider and credential anew, as for each request over HTTP. Raises what refuses it, and
 Conflict when it would not go the way any more that the socket leads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times in seconds."""
-
-    ping: float = 30.0
-    """Between two signs of life; a side that gave none since the last ping is taken for gone."""
-    idle: float = 3600.0
-    """Without a request. The providers end a socket after an hour as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all sockets of this process share."""
-
-    ledger: Ledger
-    watch: Watch
-    limits: Limits
-    breakers: Breakers | None = None
-    pace: Pace = Pace()
-    dumps: Dumps | None = None
-    observers: Sequence[Observer] = ()
-    sessions: Sessions = field(default_factory=Sessions)
 
 
 class Talk:

@@ -25,8 +25,6 @@ from coderai.providers.retries import asked_wait
 
 log = logs.get("gateway")
 
-HANDSHAKE_SECONDS: Final = 10.0
-"""For all tries together. Tools give a handshake 15 s, and shall hear from us that they have to go on without."""
 MOST_BYTES: Final = 64 << 20
 """Longest message of a provider; the final event repeats the whole answer, images included."""
 _DEFLATE_BITS: Final = 15
@@ -86,8 +84,13 @@ class SocketUpstream:
         self._now = now
 
     @asynccontextmanager
-    async def connected(self, admitted: Admitted, session: str | None, *, deflate: bool) -> AsyncIterator[Switched]:
-        """Give the provider's end; leaving closes it. *deflate* offers compression. Raises NotSwitched."""
+    async def connected(
+        self, admitted: Admitted, session: str | None, *, deflate: bool, seconds: float
+    ) -> AsyncIterator[Switched]:
+        """Give the provider's end; leaving closes it. *deflate* offers compression.
+
+        Raises NotSwitched, after *seconds* at most.
+        """
         name = admitted.instance.name
         handshake = _Handshake(admitted.redaction)
         async with aiohttp.ClientSession(
@@ -99,12 +102,12 @@ class SocketUpstream:
             middlewares=(handshake,),
         ) as client:
             try:
-                async with asyncio.timeout(HANDSHAKE_SECONDS):
+                async with asyncio.timeout(seconds):
                     socket, hint = await self._try_keys(client, admitted, session, deflate)
             except _Refused as error:
                 raise NotSwitched(f"{name}: the provider did not switch to WebSocket ({error}); use HTTP") from error
             except TimeoutError as error:
-                text = f"{name}: no WebSocket within {HANDSHAKE_SECONDS:.0f} s; use HTTP"
+                text = f"{name}: no WebSocket within {seconds:.0f} s; use HTTP"
                 raise NotSwitched(text) from error
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 # never str(error): it may hold a credential

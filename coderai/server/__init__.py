@@ -38,7 +38,7 @@ from coderai.gateway.proxied import proxy_rule, proxying
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.gateway.websocket import Sockets
-from coderai.gateway.websocket_talk import Means
+from coderai.gateway.websocket_means import Means
 from coderai.gateway.websocket_upstream import ProxyFor, SocketUpstream, connecting
 from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry

@@ -27,7 +27,7 @@ from coderai.gateway.ports import Authority
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
 from coderai.gateway.websocket import Sockets
-from coderai.gateway.websocket_talk import Means, Pace
+from coderai.gateway.websocket_means import Means, Pace
 from coderai.gateway.websocket_upstream import connecting
 from coderai.providers.anthropic import ANTHROPIC
 from coderai.providers.breaker import Breakers

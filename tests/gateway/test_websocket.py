@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from coderai.demo.answers import SOME, Tool
 from coderai.demo.answers_responses import responses_answer
 from coderai.demo.provider import Message, Pause, Reply, Stall
 from coderai.demo.sockets import event_data
+from coderai.gateway.websocket_turns import Sessions
 from coderai.records import Ending, Thought, ToolCall, Usage
 from coderai.settings import ProviderConfig
 from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening
@@ -135,6 +137,20 @@ async def test_copilot_without_a_session_of_its_own_stays_in_one(opened: Opening
     assert (first.client, first.client_session_id) == ("GitHub Copilot (CLI)", None)
     assert (second.tool_result_id, second.client_session_id) == ("call_read", None)  # joins the thread of the call
     assert (third.prompt, third.client_session_id) == ("and now the other", first.id)
+
+
+async def test_sessions_are_remembered_per_person_and_within_bounds(opened: Opening):
+    async with opened(responses_answer(text="hi")) as setting:
+        async with connected(setting) as client:
+            await client.ask(ASK)
+        started = replace(setting.notebook.begun[0], client_session_id=None)
+    sessions = Sessions()
+    sessions.keep(started, None, "resp_first")
+    assert (sessions.of(started.initiator_id, "resp_first"), sessions.of("bob", "resp_first")) == (started.id, None)
+    for number in range(Sessions.MOST):
+        sessions.keep(started, "s", f"resp_{number}")
+    assert sessions.of(started.initiator_id, "resp_first") is None
+    assert sessions.of(started.initiator_id, f"resp_{Sessions.MOST - 1}") == "s"
 
 
 async def test_the_words_of_a_warm_up_are_those_of_the_request_that_follows(opened: Opening):

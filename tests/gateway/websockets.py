@@ -1,5 +1,6 @@
 """A client of the gateway's WebSocket, and what Codex and Copilot CLI send on it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -105,3 +106,38 @@ async def refused(setting: Setting, path: str = "/openai/v1/responses", **option
     answer = await setting.client.get(setting.url + path, headers=headers, **options)
     await answer.read()
     return answer
+
+
+def handshake(url: str) -> bytes:
+    """Return the request for *url* as bytes."""
+    path = url.split("/", 3)[3]
+    lines = [
+        f"GET /{path} HTTP/1.1",
+        "Host: gateway",
+        f"Authorization: Bearer {TOKEN}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+@asynccontextmanager
+async def nothing_left(setting: Setting) -> AsyncIterator[None]:
+    """Afterwards no task, no running exchange and no connection is left on the gateway's side."""
+    before = asyncio.all_tasks()
+    yield
+    async with asyncio.timeout(10):
+        for socket in setting.provider.sockets:
+            await socket.closed.wait()
+        while len(setting.plane._sockets) or any(
+            "websocket" in task.get_name() for task in asyncio.all_tasks() - before
+        ):
+            await asyncio.sleep(0)
+    assert len(setting.watch) == 0
+
+
+def _tasks(before: set[asyncio.Task[object]]) -> list[str]:
+    names = [task.get_name() for task in asyncio.all_tasks() - before]
+    return [name for name in names if "websocket" in name]

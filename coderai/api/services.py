@@ -132,8 +132,10 @@ def _sessions(settings: Settings) -> Sessions:
 
 
 def _cookies(settings: Settings) -> CookieRules:
-    secure = settings.secure_auth_cookie or settings.access_url.startswith("https:")
-    return CookieRules(secure=secure, same_site=settings.samesite_auth_cookie)
+    same_site = settings.samesite_auth_cookie
+    # Browsers drop a cookie of "none" that is not secure.
+    secure = settings.secure_auth_cookie or settings.access_url.startswith("https:") or same_site == "none"
+    return CookieRules(secure=secure, same_site=same_site)
 
 
 def _own_hosts(settings: Settings) -> Iterable[tuple[str, int]]:

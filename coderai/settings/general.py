@@ -191,7 +191,6 @@ class StorageOptions(Part):
             "audit-logs-retention",
             "retention.audit_logs",
             "How long changes stay in the audit log; 0 = for ever.",
-            note=LATER,
         ),
     ] = timedelta()
     api_keys_retention: Annotated[
@@ -245,7 +244,7 @@ class AccessOptions(Part):
             "access",
             "secure-auth-cookie",
             "networking.secureAuthCookie",
-            "Send the cookie over https only.",
+            "Send the cookie over https only; always so when the access URL is https.",
         ),
     ] = False
     samesite_auth_cookie: Annotated[

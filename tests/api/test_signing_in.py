@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -10,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from coderai.api.app import Services, add_routes
+from coderai.api.doors import CookieRules
 from coderai.control.authority import TokenAuthority
 from coderai.control.tokens import Lifetimes
 from coderai.settings import Settings
@@ -177,3 +179,18 @@ async def test_strangers_are_counted_by_the_address_that_the_proxy_names(strict:
     assert [answer.status for answer in answers] == [401, 401, 401, 429]
     assert (await strict.ask("GET", "users/me", None, headers=there)).status == 401
     assert (await strict.get("/healthz", None)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "rules"),
+    [
+        ({}, CookieRules(secure=False, same_site="lax")),
+        ({"access_url": "https://ai.example.com"}, CookieRules(secure=True, same_site="lax")),
+        ({"secure_auth_cookie": True}, CookieRules(secure=True, same_site="lax")),
+        ({"samesite_auth_cookie": "none"}, CookieRules(secure=True, same_site="none")),
+    ],
+)
+async def test_the_rules_of_the_cookie_follow_the_settings(
+    store: Store, settings: dict[str, Any], rules: CookieRules
+) -> None:
+    assert Services.over(store, settings=Settings(**settings), lifetimes=Lifetimes()).cookies == rules

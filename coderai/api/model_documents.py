@@ -60,6 +60,30 @@ class Registered(Document):
     updated_at: Moment
 
 
+class CataloguedModel(Registered):
+    organization_id: str
+
+
+class CataloguedProvider(Document):
+    id: str
+    type: str
+    name: str
+    display_name: str
+    icon: str
+    enabled: bool
+    has_api_key: bool
+    has_user_api_key: bool
+    has_effective_api_key: bool
+    allow_user_api_key: bool
+    available: bool
+
+
+class Catalogued(Document):
+    models: list[CataloguedModel]
+    providers: list[CataloguedProvider]
+    unsupported_providers: list[UnsupportedProvider]
+
+
 class Call(Document):
     api: str
     method: str

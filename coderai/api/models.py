@@ -7,18 +7,20 @@ from pydantic import Field
 
 from coderai.api.answers import answer, moment, no_content
 from coderai.api.bodies import Body, Text, read
-from coderai.api.model_documents import Call, Listing, Registered
+from coderai.api.model_documents import Call, Catalogued, Listing, Registered
 from coderai.api.parameters import clean, part
 from coderai.api.routes import About, Ask, Parameter, Route, Signed
-from coderai.control.availability import Usable
-from coderai.control.catalogue import Group
+from coderai.api.users import ORGANIZATION
+from coderai.control.availability import Usable, trouble_with
+from coderai.control.catalogue import Catalogue, Group
 from coderai.control.models import Seen, Wanted, spec_warnings
-from coderai.errors import Invalid
+from coderai.errors import Invalid, NotFound
 from coderai.models.efforts import offered
 from coderai.models.families import SPEECHES, UNSUPPORTED
 from coderai.models.options import EFFORTS
 from coderai.models.schema import schema
 from coderai.store.models import Model
+from coderai.store.providers import Provider
 
 CHATS: Final = "/api/experimental/chats"
 _DATA_PLANE: Final = "/api/v2/aibridge"
@@ -94,9 +96,7 @@ async def _groups(ask: Ask) -> web.Response:
     return answer(
         {
             "providers": [_group_shape(group) for group in catalogue.groups()],
-            "unsupported_providers": [
-                {"provider": type_, "display_name": UNSUPPORTED[type_]} for type_ in catalogue.unsupported()
-            ],
+            "unsupported_providers": _unsupported_shape(catalogue),
         }
     )
 
@@ -126,6 +126,42 @@ def _listed_shape(model: Model, usable: Usable) -> dict[str, Any]:
         "available": usable.available,
         **({"unavailable_reason": usable.reason, "unavailable_detail": usable.trouble} if usable.reason else {}),
     }
+
+
+async def _catalogue(ask: Ask) -> web.Response:
+    """The later form of the list: one id per model, and providers told apart. There is one organization."""
+    if part(ask.request, "organization") not in (ORGANIZATION, "default"):
+        raise NotFound("organization", ask.request.match_info["organization"])
+    catalogue = await ask.services.models.catalogue(ask.caller)
+    offered = [Seen(model, trouble_with(model, {model.provider.id: usable})) for model, usable in catalogue.offered()]
+    return answer(
+        {
+            "models": [{**model_shape(seen), "organization_id": ORGANIZATION} for seen in offered],
+            "providers": [_provider_shape(provider, usable) for provider, usable in catalogue.supported()],
+            "unsupported_providers": _unsupported_shape(catalogue),
+        }
+    )
+
+
+def _provider_shape(provider: Provider, usable: Usable) -> dict[str, Any]:
+    """Neither a key nor an address; for whoever may ask a model."""
+    return {
+        "id": provider.id,
+        "type": provider.type,
+        "name": provider.name,
+        "display_name": provider.display_name or "",
+        "icon": "",
+        "enabled": provider.enabled,
+        "has_api_key": usable.central,
+        "has_user_api_key": usable.personal,
+        "has_effective_api_key": usable.central or usable.personal,
+        "allow_user_api_key": usable.takes_own,
+        "available": usable.available,
+    }
+
+
+def _unsupported_shape(catalogue: Catalogue) -> list[dict[str, str]]:
+    return [{"provider": type_, "display_name": UNSUPPORTED[type_]} for type_ in catalogue.unsupported()]
 
 
 async def _list(ask: Ask) -> web.Response:
@@ -186,6 +222,12 @@ async def _schema(ask: Ask) -> web.Response:
 
 _CONFIGS: Final = f"{CHATS}/model-configs"
 ROUTES: Final = (
+    Route(
+        "GET",
+        "/api/v2/organizations/{organization}/chats/models",
+        Signed(_catalogue),
+        About("List the models that the caller can use, and the providers", Catalogued),
+    ),
     Route("GET", f"{CHATS}/models", Signed(_groups), About("List the models that the caller can use", Listing)),
     Route(
         "GET",

@@ -1,7 +1,7 @@
 """Can this person use that provider? By the instance in force, its central keys, and the person's own key."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,6 +30,8 @@ class Usable:
     """A key or credentials that everybody shares."""
     personal: bool = False
     """A key that the person has saved, and that counts."""
+    takes_own: bool = False
+    """Whether such a key would count."""
     reason: Reason = ""
     """Set when there is neither."""
     detail: str = ""
@@ -95,15 +97,16 @@ class InForce:
 
     def _of(self, provider: Provider, *, personal: bool, stored: bool) -> Usable:
         instance = self._registry.find(provider.name)
-        if instance is None and provider.source == CONFIG:
-            return Usable(personal=personal, reason="" if personal else "fetch_failed")
         if instance is None:
             central, takes_own = stored or provider.settings is not None, provider.settings is None
         else:
             central, takes_own = instance.has_central, instance.takes_own
-        personal = personal and takes_own
-        if instance is not None and instance.state == "error" and (central or personal):
-            return Usable(central, personal, "fetch_failed", instance.reason)
-        if central or personal:
-            return Usable(central, personal)
-        return Usable(reason="user_api_key_required" if self._allow_byok and takes_own else "missing_api_key")
+        takes_own = takes_own and self._allow_byok
+        found = Usable(central, personal and takes_own, takes_own)
+        if instance is None and provider.source == CONFIG and not found.personal:
+            return replace(found, reason="fetch_failed")
+        if not (found.central or found.personal):
+            return replace(found, reason="user_api_key_required" if takes_own else "missing_api_key")
+        if instance is not None and instance.state == "error":
+            return replace(found, reason="fetch_failed", detail=instance.reason)
+        return found

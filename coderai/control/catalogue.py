@@ -34,6 +34,11 @@ class Catalogue:
         shown = [(model, known[model.provider.id]) for model in self.models if model.provider.id in known]
         return [(model, usable) for model, usable in shown if self.whole or usable.available]
 
+    def supported(self) -> Sequence[tuple[Provider, Usable]]:
+        """Return the providers that models can be asked through, with or without a model."""
+        found = [(provider, usable) for provider, usable in self.providers if provider.type in SPEECHES]
+        return sorted(found, key=lambda each: (place(each[0].type), each[0].name))
+
     def groups(self) -> Sequence[Group]:
         """Return the same by type of provider, where of models that are called alike one is enough."""
         groups = []

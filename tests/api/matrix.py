@@ -124,6 +124,11 @@ _ROOT = {"mode": "chat_default"}
 _HALF = {"threshold_percent": 50}
 MODELS = [
     row(f"GET {_CHATS}/models", *[200] * 6),
+    row(
+        "GET /api/v2/organizations/default/chats/models",
+        *[200] * 6,
+        route="/api/v2/organizations/{organization}/chats/models",
+    ),
     row(f"GET {_CHATS}/model-config-schema", *[200] * 6),
     row(f"GET {_CHATS}/model-configs", *[200] * 6),
     row(f"POST {_CHATS}/model-configs", 400, *[403] * 5, body={}),

@@ -7,6 +7,7 @@ from tests.api.conftest import Api
 from tests.api.modelling import CONFIGS, GPT, LISTING, OPUS, OVERRIDES, add, instance, provider, serving
 from tests.api.test_openapi import deviations
 
+LATER = "/api/v2/organizations/{organization}/chats/models"
 MODEL, CONTEXT = CONFIGS + "/{model}", OVERRIDES + "/model-override/{context}"
 OWN, THRESHOLDS = f"{OVERRIDES}/user-personal-model-overrides", f"{OVERRIDES}/user-compaction-thresholds"
 
@@ -27,6 +28,7 @@ async def test_answers_about_models_are_what_the_document_says(api: Api) -> None
         one = f"{CONFIGS}/{made['id']}"
         answers = [
             ("GET", LISTING, LISTING, None),
+            ("GET", LATER, LATER.format(organization="default"), None),
             ("GET", CONFIGS, CONFIGS, None),
             ("POST", CONFIGS, CONFIGS, {"ai_provider_id": "openai", **GPT}),
             ("POST", CONFIGS, CONFIGS, {}),

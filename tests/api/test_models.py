@@ -420,3 +420,26 @@ async def test_a_provider_that_became_one_of_another_type(api: Api):
     assert seen["unusable_reason"] == "its provider x is of type copilot, with which no model works"
     assert (await api.get(LISTING)).body["providers"] == []
     assert (await api.post(f"{CONFIGS}/{made['id']}/request", {})).fields == ["ai_provider_id"]
+
+
+async def test_the_later_form_of_the_list_tells_providers_apart(api: Api):
+    one, two = await provider(api, "one", "openai"), await provider(api, "two", "openai")
+    await provider(api, "hub", "copilot")
+    await add(api, "one", GPT)
+    made = await add(api, "two", GPT)
+    path = "/api/v2/organizations/default/chats/models"
+    async with serving(api, instance("one", "openai", KeyPool()), instance("two", "openai")) as server:
+        body = (await server.get(path, "mia")).body
+        whole = (await server.get(path)).body
+    assert [each["id"] for each in body["models"]] == [made["id"]]
+    assert body["models"][0]["organization_id"] == "00000000-0000-0000-0000-000000000001"
+    assert [(each["usable"], each["provider_name"]) for each in whole["models"]] == [(False, "one"), (True, "two")]
+    shown = {"type": "openai", "display_name": "", "icon": "", "enabled": True, "has_user_api_key": False}
+    shown["allow_user_api_key"] = True
+    keys = ("has_api_key", "has_effective_api_key", "available")
+    assert body["providers"] == [
+        {"id": one, "name": "one", **shown, **dict.fromkeys(keys, False)},
+        {"id": two, "name": "two", **shown, **dict.fromkeys(keys, True)},
+    ]
+    assert body["unsupported_providers"] == [{"provider": "copilot", "display_name": "GitHub Copilot"}]
+    assert (await api.get("/api/v2/organizations/other/chats/models")).status == 404

@@ -32,10 +32,11 @@ def served(keys: KeyPool = CENTRAL, **fields: object) -> Registry:
     return Registry([replace(Instance("corp", "openai", "https://ai.example.com", OPENAI, keys), **fields)])  # type: ignore[arg-type]
 
 
-SHARED, OWN, BOTH = Usable(central=True), Usable(personal=True), Usable(central=True, personal=True)
-ASK = Usable(reason="user_api_key_required")
+SHARED, OWN = Usable(central=True, takes_own=True), Usable(personal=True, takes_own=True)
+BOTH, ONLY_SHARED = replace(OWN, central=True), Usable(central=True)
+ASK = Usable(takes_own=True, reason="user_api_key_required")
 NOTHING = Usable(reason="missing_api_key")
-UNKNOWN = Usable(reason="fetch_failed")
+UNKNOWN = Usable(takes_own=True, reason="fetch_failed")
 BROKEN = {"state": "error", "reason": "boto is missing"}
 
 
@@ -44,12 +45,12 @@ BROKEN = {"state": "error", "reason": "boto is missing"}
     [
         (served(), False, True, SHARED),
         (served(), True, True, BOTH),
-        (served(), True, False, SHARED),
+        (served(), True, False, ONLY_SHARED),
         (served(KeyPool()), True, True, OWN),
         (served(KeyPool()), True, False, NOTHING),
         (served(KeyPool()), False, True, ASK),
         (served(KeyPool()), False, False, NOTHING),
-        (served(**BROKEN), False, True, Usable(central=True, reason="fetch_failed", detail="boto is missing")),
+        (served(**BROKEN), False, True, replace(SHARED, reason="fetch_failed", detail="boto is missing")),
         (served(KeyPool(), **BROKEN), False, False, NOTHING),
         (Registry(), False, True, UNKNOWN),
         (Registry(), True, True, OWN),

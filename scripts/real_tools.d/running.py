@@ -57,18 +57,21 @@ async def start(*command: str | Path, env: dict[str, str], cwd: Path | None = No
 
 
 async def finish(process: Process, seconds: float) -> Ended:
-    """Wait, and stop it with all its children when the time is up."""
+    """Wait, and stop it with all its children when the time is up, or when nobody waits any more."""
     assert process.stdout is not None
     pieces: list[bytes] = []
+    code: int | None = None
     try:
         async with asyncio.timeout(seconds):
             while piece := await process.stdout.read(1 << 16):
                 pieces.append(piece)
-            code: int | None = await process.wait()
+            code = await process.wait()
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        code = None
+        pass
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
     return Ended(code, b"".join(pieces).decode(errors="replace"))
 
 

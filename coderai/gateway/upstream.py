@@ -138,7 +138,7 @@ class _Direct:
     def __init__(self, connection: Connection) -> None:
         self.status = connection.status
         self.headers = connection.headers
-        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = self.headers.get("Content-Encoding", "").strip().lower() or "identity"
         body = connection if encoding == "identity" else Decoded(connection, encoding)
         self.begun = connection.begun
         self.read = body.read

@@ -125,6 +125,7 @@ class OverrideControl:
 
     async def set_own(self, caller: Caller, context: str, mode: str, model_id: str) -> None:
         """Raises Forbidden while persons may not choose, Invalid."""
+        require(caller, Right.CHOOSE_OWN_MODELS)
         _check_context(context, PERSONAL_CONTEXTS)
         _check_mode(context, mode, model_id)
         async with writing(self._store) as db:
@@ -133,6 +134,7 @@ class OverrideControl:
 
     async def forget_own(self, caller: Caller, context: str) -> None:
         """Raises Forbidden while persons may not choose, Invalid."""
+        require(caller, Right.CHOOSE_OWN_MODELS)
         _check_context(context, PERSONAL_CONTEXTS)
         async with writing(self._store) as db:
             await self._set_own(db, caller, context, None)
@@ -210,7 +212,6 @@ class OverrideControl:
     async def _set_own(
         self, db: AsyncConnection, caller: Caller, context: str, wanted: PersonalOverride | None
     ) -> None:
-        require(caller, Right.CHOOSE_OWN_MODELS)
         if not await Overrides(db).personal_allowed():
             raise Forbidden("personal model overrides are switched off here; an administrator can allow them")
         old = (await Overrides(db).personal(caller.user_id)).get(context)

@@ -57,6 +57,7 @@ def _thinking(model: str, options: Taking, cap: int | None, effort: str | None) 
     if not fixed and cap is not None:  # an effort fits itself into the cap, a number somebody wrote is sent
         budget = min(budget, cap - 1)
         if budget < _LEAST_BUDGET:
+            options.remark("effort", "is not sent: max_output_tokens leaves no room to think")
             return {}
     if fixed and refuses_budgets(model):
         options.remark("thinking", "may be refused: Opus takes an effort since 4.7, and no budget")

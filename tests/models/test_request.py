@@ -288,6 +288,8 @@ def test_a_budget_fits_itself_into_the_cap():
     options = {"max_output_tokens": 3000, **own("anthropic", effort="high")}
     assert built("anthropic", "claude-sonnet-4-5", options).body["thinking"]["budget_tokens"] == 2999
     options["max_output_tokens"] = 1000
+    told = "provider_options.anthropic.effort is not sent: max_output_tokens leaves no room to think"
+    assert remarks("anthropic", "claude-sonnet-4-5", options) == [told]
     assert "thinking" not in built("anthropic", "claude-sonnet-4-5", options).body
 
 

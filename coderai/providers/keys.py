@@ -54,9 +54,9 @@ class KeyPool:
         self._texts = tuple(keys)
         self._clock = clock
         self._cooling: dict[Key, _CoolDown] = {}
-        self.cooled: Counter[str] = Counter()
+        self.cooled: Counter[str] = Counter(dict.fromkeys(_REASONS.values(), 0))
         """How often a key that could be used began to cool down, by reason."""
-        self.exhaustions: Counter[str] = Counter()
+        self.exhaustions: Counter[str] = Counter(rate_limited=0, auth_failed=0)
         """How often no key was left, by what the caller was told."""
         self._sessions: OrderedDict[str, Key] = OrderedDict()
         """Only the sessions that do not work with the first key: the others need no memory."""

@@ -122,7 +122,9 @@ def _check_calls(found: Scraped) -> None:
         ("openai", "valid"): 1,
         ("openai", "temporary"): 0,
     }
-    assert found.by("key_pool_state_transitions_total", "provider", "reason") == {("anthropic", "unauthorized"): 1}
+    assert found.sum("key_pool_state_transitions_total") == 1
+    assert found.sum("key_pool_state_transitions_total", provider="anthropic", reason="unauthorized") == 1
+    assert found.by("key_pool_exhaustions_total", "outcome") == {("rate_limited",): 0, ("auth_failed",): 0}
     assert found.sum("key_pool_failover_attempts_sum", provider="anthropic") == 3
     assert found.sum("key_pool_failover_attempts_count", provider="anthropic") == 2
     chat = {"provider": "openai", "endpoint": "/v1/chat/completions", "model": "m"}

@@ -1,11 +1,19 @@
-"""A corpus of odd but legal bytes goes through unchanged, both ways, on the three APIs."""
+"""A corpus of odd but legal bytes goes through unchanged, both ways: three APIs, WebSocket, Bedrock, compressed bodies."""
 # ruff: noqa: E501 - lines as they are on the wire
 
-import pytest
+import gzip
+import zlib
 
-from coderai.demo.provider import Reply
+import brotli
+import pytest
+from backports import zstd
+
+from coderai.demo.bedrock import EVENT_STREAM, bedrock, chunk
+from coderai.demo.provider import Answering, Message, Reply, Seen
 from coderai.records import Ending
-from tests.gateway.conftest import TOKEN, Opening
+from tests.gateway.amazon import ACCOUNT, amazon
+from tests.gateway.conftest import TOKEN, Opening, Setting
+from tests.gateway.websockets import connected
 
 ODD = (
     '"unknown" : {"a":1.0,"b":12345678901234567890,"c":-0.0,"d":1E+2,"e":[ ],"f":{ },"g":"\\u00e9\\/\\ud83d\\ude00"},\r\n\t'
@@ -92,11 +100,15 @@ async def _check(opened: Opening, path: str, stream: str, reply: Reply, expected
         async with setting.client.post(setting.url + path, data=body, headers=HEADERS) as answer:
             assert await answer.read() == expected
         assert setting.provider.seen[0].body == body
-        assert setting.notebook.begun[0].prompt == "now\r\n what?"
-        end = setting.notebook.only_end
-        assert end.ending is Ending.COMPLETE
-        [usage] = [fact for fact in end.answer.facts if type(fact).__name__ == "Usage"]
-        assert (usage.input, usage.output) == (7, 5)
+        _check_records(setting)
+
+
+def _check_records(setting: Setting) -> None:
+    assert setting.notebook.begun[0].prompt == "now\r\n what?"
+    end = setting.notebook.only_end
+    assert end.ending is Ending.COMPLETE
+    [usage] = [fact for fact in end.answer.facts if type(fact).__name__ == "Usage"]
+    assert (usage.input, usage.output) == (7, 5)
 
 
 @pytest.mark.parametrize("size", [1, 3, 64, 100_000])
@@ -125,3 +137,119 @@ async def test_asking_for_usage_leaves_every_other_byte_of_a_chat_request(opened
     added = b'"stream_options":{"include_usage":true}'
     assert added in sent
     assert sent.replace(added + b",", b"").replace(b"," + added, b"") == body
+
+
+# ---- compressed requests ---------------------------------------------------------------------------------------------
+
+CODECS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+    "gzip, zstd": lambda body: zstd.compress(gzip.compress(body)),
+}
+
+
+@pytest.mark.parametrize("encoding", CODECS)
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_compressed_request_goes_on_as_it_came_and_is_read_all_the_same(
+    opened: Opening, path: str, encoding: str
+):
+    body = CODECS[encoding](_asked(path, "true"))
+    async with opened(Reply(chunks=[STREAMED[path].encode()], content_type="text/event-stream")) as setting:
+        headers = HEADERS | {"Content-Encoding": encoding}
+        async with setting.client.post(setting.url + path, data=body, headers=headers) as answer:
+            assert await answer.read() == STREAMED[path].encode()
+        seen = setting.provider.seen[0]
+        assert (seen.body, seen.headers["Content-Encoding"]) == (body, encoding)
+        _check_records(setting)
+
+
+@pytest.mark.parametrize("encoding", CODECS)
+async def test_a_compressed_chat_request_that_is_edited_goes_on_uncompressed(opened: Opening, encoding: str):
+    path = "/openai/v1/chat/completions"
+    body = _asked(path, "true").replace(b'"include_usage":true', b'"include_usage":false')
+    async with opened(Reply(chunks=[STREAMED[path].encode()], content_type="text/event-stream")) as setting:
+        headers = HEADERS | {"Content-Encoding": encoding}
+        async with setting.client.post(setting.url + path, data=CODECS[encoding](body), headers=headers) as answer:
+            assert answer.status == 200
+        seen = setting.provider.seen[0]
+        assert seen.body == _asked(path, "true")
+        assert "Content-Encoding" not in seen.headers
+        assert int(seen.headers["Content-Length"]) == len(seen.body)
+
+
+# ---- Responses over WebSocket ----------------------------------------------------------------------------------------
+
+RESPONSES = "/openai/v1/responses"
+
+
+def _messages() -> list[str]:
+    """The data of each event that is one line of JSON: what a message holds."""
+    lines = STREAMED[RESPONSES].replace("\r\n", "\n").split("\n")
+    return [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+
+
+@pytest.mark.parametrize("compress", [0, 15], ids=["plain", "deflated"])
+@pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
+async def test_messages_pass_unchanged(opened: Opening, binary: bool, compress: int):
+    said = _asked(RESPONSES, "true").replace(b"{", b'{\t"type" : "response.create",', 1)
+    reply = Reply(chunks=[Message(text.encode()) for text in _messages()])
+    async with opened(reply) as setting, connected(setting, compress=compress) as client:
+        await (client.socket.send_bytes(said) if binary else client.socket.send_str(said.decode()))
+        assert await client.raw_answer() == _messages()
+        assert setting.provider.sockets[0].messages == [Message(said, binary)]
+        _check_records(setting)
+
+
+# ---- Amazon Bedrock --------------------------------------------------------------------------------------------------
+
+MESSAGES = "/anthropic/v1/messages"
+
+
+def _called(stream: str) -> bytes:
+    """What InvokeModel gets for the request: model and stream go, the version comes, every other byte stays."""
+    body = _asked(MESSAGES, stream).replace(b'"model":"claude-opus-4-6",', b"", 1)
+    body = body.replace(b',"stream":%b ,' % stream.encode(), b" ,", 1)
+    return body.replace(b"] }\n", b'],"anthropic_version":"bedrock-2023-05-31" }\n')
+
+
+def _event_documents() -> list[bytes]:
+    """Of the corpus, the events whose data is one line; Bedrock has no comments and no lines without data."""
+    events = [event for event in STREAMED[MESSAGES].replace("\r\n", "\n").split("\n\n") if event.count("data:") == 1]
+    return [event.partition("data:")[2].strip().encode() for event in events]
+
+
+@pytest.mark.parametrize("size", [1, 3, 64, 100_000])
+async def test_bedrocks_events_hold_what_amazon_sent(opened: Opening, size: int):
+    documents = _event_documents()
+    reply = Reply(chunks=[b"".join(map(chunk, documents))], content_type=EVENT_STREAM).split(size)
+    async with opened(_signed(reply), configured=amazon()) as setting:
+        body = _asked(MESSAGES, "true")
+        async with setting.client.post(setting.url + "/aws/v1/messages", data=body, headers=HEADERS) as answer:
+            told = await answer.read()
+        assert [line.removeprefix(b"data: ") for line in told.split(b"\n") if line.startswith(b"data:")] == documents
+        assert setting.provider.seen[0].body == _called("true")
+        _check_records(setting)
+
+
+async def test_a_whole_answer_of_bedrock_passes_unchanged(opened: Opening):
+    whole = WHOLE[MESSAGES].encode()
+    async with opened(_signed(Reply(chunks=[whole])), configured=amazon()) as setting:
+        body = _asked(MESSAGES, "false")
+        async with setting.client.post(setting.url + "/aws/v1/messages", data=body, headers=HEADERS) as answer:
+            assert await answer.read() == whole
+        assert setting.provider.seen[0].body == _called("false")
+        _check_records(setting)
+
+
+def _signed(reply: Reply) -> Answering:
+    """What answers like Amazon, with exactly these bytes."""
+    check = bedrock(lambda seen: Reply(status=300), ACCOUNT)
+
+    def answer(seen: Seen) -> Reply:
+        told = check(seen)
+        return reply if told.status == 300 else told
+
+    return answer

@@ -93,6 +93,9 @@ async def test_the_wait_for_a_bomb_can_be_ended(encoding, encode):
 @pytest.mark.parametrize("name", ["", " ", "identity", "Identity "])
 async def test_no_encoding_may_be_said_in_several_ways(name):
     said = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\nContent-Length: 2\r\n\r\n{}" % name.encode()
-    async with saying(said) as url, pooling() as pool:
-        async with Upstream(pool).send(Call("GET", url + "/", [], b""), asyncio.timeout(5)) as answer:
-            assert await answer.read() == b"{}"
+    async with (
+        saying(said) as url,
+        pooling() as pool,
+        Upstream(pool).send(Call("GET", url + "/", [], b""), asyncio.timeout(5)) as answer,
+    ):
+        assert await answer.read() == b"{}"

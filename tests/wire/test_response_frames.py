@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderai.demo.answers import Tool
@@ -134,6 +134,7 @@ def test_a_huge_message_is_not_read_but_its_end_is_seen():
     assert "too long" in str(reader.close().trouble)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([*EVENTS, REPLY, NUMBERED]))))
 def test_no_message_of_a_provider_makes_the_reader_raise(messages):
     reader = Reader()
@@ -155,6 +156,7 @@ MEMBERS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(MEMBERS, JSON))
 def test_no_odd_member_makes_a_message_unreadable(members):
     data = json.dumps({"type": "response.create"} | members).encode("utf-8", "surrogatepass")
@@ -165,6 +167,7 @@ def test_no_odd_member_makes_a_message_unreadable(members):
     assert reader.close().ending in Ending
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_a_client_message_is_read_or_invalid(data):
     with suppress(Invalid):

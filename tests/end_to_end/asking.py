@@ -56,15 +56,18 @@ class Client:
         self._session = session
         self._gateway = gateway
 
-    async def ask(self, api: str, prompt: str, *, stream: bool = True) -> Told:
-        """One exchange, to its end."""
-        async with self.asking(api, prompt, stream=stream) as answer:
+    async def ask(self, api: str, prompt: str, *, stream: bool = True, provider: str = "") -> Told:
+        """One exchange, to its end; with another *provider* of the same family, when one is named."""
+        async with self.asking(api, prompt, stream=stream, provider=provider) as answer:
             return await rest(answer)
 
     @asynccontextmanager
-    async def asking(self, api: str, prompt: str, *, stream: bool = True) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def asking(
+        self, api: str, prompt: str, *, stream: bool = True, provider: str = ""
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One exchange whose answer has begun."""
-        url = f"{self._gateway.url}/api/v2/aibridge{PATHS[api]}"
+        _, usual, path = PATHS[api].split("/", 2)
+        url = f"{self._gateway.url}/api/v2/aibridge/{provider or usual}/{path}"
         async with self._session.post(url, json=_document(api, prompt, stream=stream)) as answer:
             yield answer
 

@@ -76,7 +76,9 @@ class DataPlane:
             log.info("request refused", method=request.method, path=_shown(request), status=status, reason=str(error))
             return refuse(form, status, str(error), advice(error))
         except TimeoutError:
-            return refuse(form, 504, f"{name}: no answer in time")
+            text = f"{name}: no answer in time"
+            log.info("request refused", method=request.method, path=_shown(request), status=504, reason=text)
+            return refuse(form, 504, text)
 
     async def _serve(
         self, request: web.BaseRequest, instance: Instance | None, path: str, query: str, form: Form
@@ -166,6 +168,8 @@ class DataPlane:
         elif instance is not None and instance.family is not None:
             text += f"; the base URL for this provider ends in /{instance.name}{instance.family.prefix}"
             text += f"; {instance.family.remark}" if instance.family.remark else ""
+        elif instance is None and (name := whole[4].partition("/")[0] if len(whole) > 4 else ""):
+            text += f'; there is no provider "{name}"'
         return _turned_away(request, form, 404, text)
 
 

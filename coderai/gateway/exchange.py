@@ -18,9 +18,12 @@ from coderai.gateway.relay import break_off, cut_off, finish, relay, says_nothin
 from coderai.gateway.upstream import Answer as UpstreamAnswer
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.whole import Whole, read_whole
+from coderai.observe import logs
 from coderai.records import Answer, Ask, Ending, ErrorType, Interception
 from coderai.wire.apis import StreamReader, Wire
 from coderai.wire.body import decoded
+
+log = logs.get("gateway")
 
 BACKGROUND: Final = "background requests are currently not supported by AI Gateway"
 
@@ -174,7 +177,14 @@ class Exchanges:
         noted: str = "",
     ) -> web.StreamResponse:
         """Answer ourselves; *noted* is for the record only."""
-        form = running.wire.error_body
+        form, entry = running.wire.error_body, running.entry
+        log.info(
+            "request not answered",
+            provider=running.provider,
+            interception_id=entry.interception.id,
+            status=status,
+            reason=running.admitted.redaction.text(text + noted),
+        )
         learned = Answer(ending=ending, error_type=error_type)
         stored = await self._store(running, learned, ending, status, None, text + noted)
         return refuse(form, status, text, headers) if stored else refuse(form, 503, NOT_STORED)

@@ -21,6 +21,12 @@ IDLE_CONNECTIONS: Final = 1000
 """Per origin; more than that are closed instead of kept."""
 
 
+_TLS_WORDS: Final = {
+    "WRONG_VERSION_NUMBER": "that port does not speak TLS; is the base URL meant to begin with http://?",
+    "": "handshake failed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a provider listens."""
@@ -72,7 +78,7 @@ class Pool:
         except UnicodeError as error:
             raise Unreachable(f"{origin} cannot be reached: that is no host name") from error
         except ssl.SSLError as error:
-            reason = getattr(error, "verify_message", "") or error.reason or "handshake failed"
+            reason = getattr(error, "verify_message", "") or _TLS_WORDS.get(error.reason, error.reason)
             raise Unreachable(f"{origin} cannot be reached: TLS: {reason}") from error
         except OSError as error:
             number = error.errno or 0  # negative ones are the resolver's

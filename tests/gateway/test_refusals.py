@@ -1,5 +1,6 @@
 """Every refusal is in the caller's error form, names what is wrong, and reaches no provider."""
 
+import asyncio
 import gzip
 import json
 
@@ -12,6 +13,7 @@ from coderai.demo.answers_messages import messages_answer
 from coderai.demo.provider import Reply
 from coderai.records import Api
 from tests.gateway.conftest import TOKEN, Opening
+from tests.gateway.raw import serving
 from tests.gateway.test_recorded import CHAT, MESSAGES
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
@@ -23,6 +25,7 @@ AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
         ("POST", "/anthropic/v1/messages", {}, 401, "no authentication key provided"),
         ("POST", "/anthropic/v1/messages", {"X-Api-Key": "nonsense"}, 401, "this token does not work"),
         ("POST", "/nobody/v1/messages", AUTHORIZED, 404, "route not supported: POST /nobody/v1/messages"),
+        ("POST", "/nobody/v1/messages", AUTHORIZED, 404, 'there is no provider "nobody"'),
         ("POST", "/openai/v1/embeddings", AUTHORIZED, 404, "route not supported: POST /openai/v1/embeddings"),
         ("GET", "/openai/v1/models/../files", AUTHORIZED, 404, "route not supported"),
         ("GET", "/openai/v1/models/%2e%2e/files", AUTHORIZED, 404, "route not supported"),
@@ -203,3 +206,24 @@ async def test_a_key_that_does_not_work_ends_repeating_where_nothing_is_recorded
     ):
         assert (answer.status, answer.headers["x-should-retry"]) == (502, "false")
         assert "Contact your Administrator" in (await answer.json())["error"]["message"]
+
+
+async def test_what_fails_behind_the_gateway_leaves_a_line_in_the_log(opened: Opening, caplog):
+    caplog.set_level("INFO", "coderai.gateway")
+    async with opened(base_url="http://127.0.0.1:1") as setting:
+        async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
+            assert answer.status == 502
+        [line] = [record for record in caplog.records if record.message == "request not answered"]
+        assert "Connection refused" in str(vars(line))
+        assert setting.notebook.begun[0].id in str(vars(line))
+
+
+async def test_a_provider_without_tls_is_called_so(opened: Opening):
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+
+    async with serving(plain) as url, opened(base_url=url.replace("http:", "https:")) as setting:
+        answer = await setting.post("/anthropic/v1/messages", MESSAGES)
+        assert answer.status == 502
+        assert "does not speak TLS" in await answer.text()

@@ -4,6 +4,7 @@ import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -19,12 +20,16 @@ class Collector:
     resources: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     raw: bytes = b""
+    kept: Path | None = None
+    """Where everything is written down as well."""
 
     async def take(self, request: web.Request) -> web.Response:
         """Serve one export."""
         body = await request.read()
         body = gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body
         self.raw += body
+        if self.kept is not None:
+            self.kept.write_bytes(self.raw)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         for each in ExportTraceServiceRequest.FromString(body).resource_spans:
             self.resources.append(attributes(each.resource))
@@ -47,9 +52,9 @@ def attributes(of: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[tuple[Collector, str]]:
+async def collecting(kept: Path | None = None) -> AsyncIterator[tuple[Collector, str]]:
     """A collector, and its endpoint for ``OTEL_EXPORTER_OTLP_ENDPOINT``."""
-    collector = Collector()
+    collector = Collector(kept=kept)
     app = web.Application(client_max_size=1 << 26)
     app.router.add_post("/v1/traces", collector.take)
     runner = web.AppRunner(app, auto_decompress=False)

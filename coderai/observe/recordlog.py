@@ -49,6 +49,7 @@ class RecordLog:
             client=one.client,
             client_session_id=one.client_session_id or "",
             credential_kind=one.credential_kind,
+            credential_hint=one.credential_hint,
             started_at=_moment(one.started_at),
             metadata={**one.metadata, "request_user_agent": one.user_agent},
             correlating_tool_call_id=one.tool_result_id or "",
@@ -75,13 +76,14 @@ class RecordLog:
             MESSAGE,
             record_type="interception_end",
             interception_id=one.id,
+            initiator_id=one.initiator_id,
+            initiator_name=one.initiator_name,
+            provider=one.provider,
             provider_name=one.provider_name,
+            model=one.model,
             ended_at=_moment(item.ended_at),
-            ending=end.ending.value,
-            http_status=end.http_status,
-            error_type=end.error_type.value if end.error_type else "",
+            **_outcome(item),
             error_message=end.error_message,
-            duration_ms=_milliseconds(item.ended_at - one.started_at),
         )
 
     def _fact(self, interception_id: str, stamped: Stamped) -> None:
@@ -122,7 +124,7 @@ def _described(stamped: Stamped) -> tuple[str, dict[str, object]]:
 
 
 class RequestLog:
-    """One debug line per exchange, without content."""
+    """One debug line per exchange, with every id and without content."""
 
     def __init__(self) -> None:
         self._log = logs.get("requests")
@@ -134,21 +136,38 @@ class RequestLog:
         """Write who asked whom, and what came of it."""
         if not self._log.debugging:
             return
-        one, end = item.interception, item.end
+        one = item.interception
         self._log.debug(
             "exchange ended",
             interception_id=one.id,
+            initiator_id=one.initiator_id,
             initiator=one.initiator_name,
+            on_behalf_of=one.on_behalf_of or "",
+            api_key_id=one.api_key_id,
             client=one.client,
+            client_session_id=one.client_session_id or "",
             provider_name=one.provider_name,
             api=one.api.value,
             model=one.model,
             stream=one.stream,
-            ending=end.ending.value,
-            http_status=end.http_status,
-            error_type=end.error_type.value if end.error_type else "",
-            duration_ms=_milliseconds(item.ended_at - one.started_at),
+            msg_id=item.end.answer.response_id,
+            **_outcome(item),
         )
+
+
+def _outcome(item: Ended) -> dict[str, object]:
+    """How it ended, how long it took, and with which credential it went in the end."""
+    one, end = item.interception, item.end
+    first = end.first_byte_at
+    return {
+        "ending": end.ending.value,
+        "http_status": end.http_status,
+        "error_type": end.error_type.value if end.error_type else "",
+        "credential_kind": one.credential_kind,
+        "credential_hint": end.credential_hint or one.credential_hint,
+        "first_byte_ms": _milliseconds(first - one.started_at) if first is not None else None,
+        "duration_ms": _milliseconds(item.ended_at - one.started_at),
+    }
 
 
 def _moment(moment: datetime) -> str:

@@ -18,9 +18,11 @@ from coderai.demo.answers_responses import responses_answer
 from coderai.demo.bedrock import STREAMED, Account, bedrock, exception, refusal
 from coderai.demo.provider import BreakOff, Reply, ScriptedProvider, Seen
 from coderai.records import Api
+from tests.collecting import collecting
 from tests.end_to_end.asking import APIS, PATHS
 from tests.end_to_end.conftest import make_token
 from tests.end_to_end.processes import Gateway, coderai
+from tests.scraping import Scraped, scrape
 
 CENTRAL = "sk-canary-central-7Qm2xV9pLr4T"
 SECOND = "sk-canary-second-3Hk8wZ1nBc6Y"
@@ -57,10 +59,22 @@ def leaky(seen: Seen) -> Reply:
             return told
 
 
+OBSERVED = (
+    *("--prometheus-enable", "--prometheus-address=127.0.0.1:0", "--prometheus-per-user"),
+    *("--trace", "--trace-logs"),
+)
+
+
+async def _keep_metrics(server: Gateway, directory: Path) -> None:
+    """Write them to where everything is searched."""
+    url = next(line.split()[-1] for line in server.log if line.startswith("Metrics at"))
+    (directory / "metrics.txt").write_text((await scrape(url)).text)
+
+
 @pytest.fixture
 async def watched(tmp_path: Path) -> AsyncIterator[Gateway]:
-    """A server that writes everything it can: both logs with debug lines, structured records, dumps."""
-    async with ScriptedProvider(leaky).serving() as url:
+    """A server that tells everything it can: both logs with debug lines, structured records, dumps, metrics, traces."""
+    async with ScriptedProvider(leaky).serving() as url, collecting(tmp_path / "traces") as (_, collector):
         server = Gateway(
             tmp_path / "data",
             url,
@@ -70,8 +84,10 @@ async def watched(tmp_path: Path) -> AsyncIterator[Gateway]:
                 "--aibridge-structured-logging",
                 f"--ai-gateway-dump-dir={tmp_path / 'dumps'}",
                 "--aibridge-max-retries=0",
+                *OBSERVED,
             ),
             environment={
+                "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
                 "CODER_AIBRIDGE_PROVIDER_0_KEY": "",
                 "CODER_AIBRIDGE_PROVIDER_0_KEYS": f"{CENTRAL},{SECOND}",
                 "CODER_AIBRIDGE_PROVIDER_1_KEY": "",
@@ -226,6 +242,7 @@ async def test_no_secret_turns_up_anywhere(watched: Gateway, tmp_path: Path):
     async with aiohttp.ClientSession() as session:
         errors = await _everything(session, watched.url + "/api/v2/aibridge", token)
     shown = await coderai("sessions", "list", f"--data-dir={watched.data_dir}", "-o", "json")
+    await _keep_metrics(watched, tmp_path)
     assert await watched.stop() == 0
     secrets = [token, token.partition("-")[2], CENTRAL, SECOND, OWN]
 
@@ -242,6 +259,8 @@ async def test_no_secret_turns_up_anywhere(watched: Gateway, tmp_path: Path):
     assert len(errors) > 100
     assert sum(path.suffix == ".txt" for path in files) > 100, "no dumps"
     assert "interception log" in (tmp_path / "log.json").read_text()
+    assert Scraped((tmp_path / "metrics.txt").read_text()).sum("interceptions_total") > 50
+    assert (tmp_path / "traces").read_bytes().count(b"Intercept.ProcessRequest.Upstream") > 50
     with closing(sqlite3.connect(watched.data_dir / "coderai.db")) as database:
         prompts = database.execute("SELECT prompt FROM aibridge_user_prompts").fetchall()
     assert len(prompts) > 50
@@ -250,7 +269,7 @@ async def test_no_secret_turns_up_anywhere(watched: Gateway, tmp_path: Path):
 
 async def test_no_secret_turns_up_on_the_other_ways(tmp_path: Path):
     scripted = ScriptedProvider(leaky_everywhere)
-    async with scripted.serving() as url:
+    async with scripted.serving() as url, collecting(tmp_path / "traces") as (_, collector):
         bedrock_at = {"TYPE": "bedrock", "BEDROCK_REGION": ACCOUNT.region, "BEDROCK_BASE_URL": url}
         static = {"NAME": "aws", "BEDROCK_ACCESS_KEY": AWS_ID, "BEDROCK_ACCESS_KEY_SECRET": AWS_SECRET}
         instances = {2: bedrock_at | static, 3: bedrock_at | {"NAME": "aws-chain"}}
@@ -265,8 +284,10 @@ async def test_no_secret_turns_up_on_the_other_ways(tmp_path: Path):
                 "--aibridge-send-actor-headers",
                 "--aibridge-circuit-breaker-enabled",
                 "--aibridge-circuit-breaker-failure-threshold=100",
+                *OBSERVED,
             ),
             environment={
+                "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
                 **{f"CODER_AIBRIDGE_PROVIDER_{number}_KEY": "" for number in (0, 1)},
                 **{f"CODER_AIBRIDGE_PROVIDER_{number}_KEYS": f"{CENTRAL},{SECOND}" for number in (0, 1)},
                 "AWS_ACCESS_KEY_ID": CHAIN_ID,
@@ -292,6 +313,7 @@ async def test_no_secret_turns_up_on_the_other_ways(tmp_path: Path):
             told = await _other_ways(session, root, (token, delegating))
             told += await _amazon(session, root, token) + await _sockets(session, root, token)
         shown = await coderai("providers", "list", f"--data-dir={server.data_dir}", "-o", "json")
+        await _keep_metrics(server, tmp_path)
         assert await server.stop() == 0
 
     tokens = [token, token.partition("-")[2], delegating, delegating.partition("-")[2]]

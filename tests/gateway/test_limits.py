@@ -185,3 +185,11 @@ async def test_a_slow_request_is_read_as_long_as_it_comes(opened: Opening):
             told = await reader.read()
         writer.close()
     assert b" 200 OK" in told
+
+
+def test_refusals_are_counted_by_limit():
+    limits = Limits(most_at_once=1, per_second=1, clock=Clock())
+    with limits.place(), pytest.raises(Busy), limits.place():
+        pass
+    asked(limits, "one", 3)
+    assert limits.refused == {"capacity": 1, "rate": 2}

@@ -90,6 +90,7 @@ def test_a_start_and_its_prompt(written):
         "client": "Claude Code",
         "client_session_id": "s-1",
         "credential_kind": "centralized",
+        "credential_hint": "sk-…abc",
         "started_at": "2026-03-01T12:00:00.250000Z",
         "metadata": {"workspace": "w", "request_user_agent": "claude-cli/1"},
         "correlating_tool_call_id": "toolu_0",
@@ -144,12 +145,19 @@ def test_an_end_with_what_was_learned(written):
         {
             "record_type": "interception_end",
             "interception_id": "i-1",
+            "initiator_id": "u-1",
+            "initiator_name": "ada",
+            "provider": "anthropic",
             "provider_name": "corp",
+            "model": "claude-x",
             "ended_at": "2026-03-01T12:00:01.750000Z",
             "ending": "complete",
             "http_status": 200,
             "error_type": "",
             "error_message": "",
+            "credential_kind": "centralized",
+            "credential_hint": "sk-…abc",
+            "first_byte_ms": None,
             "duration_ms": 1500,
         },
     ]
@@ -163,11 +171,38 @@ def test_a_failure_says_why(written):
     assert (fields["error_type"], fields["error_message"]) == ("rate_limited", "slow down")
 
 
-def test_the_operational_line_has_no_content(written):
+def test_the_end_names_the_key_that_was_used_last_and_when_the_answer_began(written):
+    first_byte_at = START + timedelta(seconds=0.25)
+    end = End(Answer("msg_1"), Ending.COMPLETE, 200, first_byte_at=first_byte_at, credential_hint="sk-…xyz")
+    fields = written(RecordLog().ended, Ended(ONE, end, LATER))[-1]["fields"]
+    assert (fields["credential_hint"], fields["first_byte_ms"]) == ("sk-…xyz", 250)
+
+
+def test_the_operational_line_has_every_id_and_no_content(written):
     assert written(RequestLog().ended, END) == []
     (line,) = written(RequestLog().ended, END, log_filter=("requests",))
-    assert (line["msg"], line["level"], line["fields"]["duration_ms"]) == ("exchange ended", "DEBUG", 1500)
-    assert "fix" not in json.dumps(line)
+    assert (line["msg"], line["level"]) == ("exchange ended", "DEBUG")
+    assert line["fields"] == {
+        "interception_id": "i-1",
+        "initiator_id": "u-1",
+        "initiator": "ada",
+        "on_behalf_of": "",
+        "api_key_id": "key1",
+        "client": "Claude Code",
+        "client_session_id": "s-1",
+        "provider_name": "corp",
+        "api": "messages",
+        "model": "claude-x",
+        "stream": True,
+        "msg_id": "msg_1",
+        "ending": "complete",
+        "http_status": 200,
+        "error_type": "",
+        "credential_kind": "centralized",
+        "credential_hint": "sk-…abc",
+        "first_byte_ms": None,
+        "duration_ms": 1500,
+    }
 
 
 def test_the_structured_log_is_on_only_when_wanted(written):

@@ -3,7 +3,7 @@
 import pytest
 
 from coderai.errors import CircuitOpen
-from coderai.providers.breaker import MODEL_CHARACTERS, Breakers, Rule, State
+from coderai.providers.breaker import MODEL_CHARACTERS, Breakers, Name, Rule, State
 from tests.providers.test_keys import Clock
 
 RULE = Rule(threshold=3, interval=10.0, timeout=30.0, probes=2)
@@ -190,3 +190,12 @@ def test_long_model_names_are_cut(bench: Bench):
     bench.fail(1, "x" * 100_000)
     name, _ = next(bench.breakers.states())
     assert len(name.model) == MODEL_CHARACTERS
+
+
+def test_calls_that_are_not_let_through_are_told():
+    told: list[Name] = []
+    breakers = Breakers(Rule(threshold=1), rejected=told.append)
+    breakers.enter("corp", "/v1/messages", "m").failed()
+    with pytest.raises(CircuitOpen):
+        breakers.enter("corp", "/v1/messages", "m")
+    assert told == [Name("corp", "/v1/messages", "m")]

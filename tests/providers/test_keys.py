@@ -154,3 +154,15 @@ def test_exhausted_while_a_key_came_back_names_no_time(pool: KeyPool, clock: Clo
     clock.now += 61
     error = pool.exhausted()
     assert (error.status, error.retry_after) == (429, None)
+
+
+def test_it_is_counted_when_a_key_begins_to_cool_down_and_when_none_is_left(pool: KeyPool, clock: Clock):
+    for name, status in (("first", 429), ("first", 429), ("second", 401), ("third", 402)):
+        refuse(pool, name, status, 5.0)
+    assert pool.cooled == {"rate_limited": 1, "unauthorized": 1, "payment_required": 1}
+    pool.exhausted()
+    assert (pool.exhaustions, pool.count_usable()) == ({"rate_limited": 1, "auth_failed": 0}, 0)
+    clock.now += 6
+    assert pool.count_usable() == 2
+    refuse(pool, "first", 429, 5.0)
+    assert pool.cooled["rate_limited"] == 2

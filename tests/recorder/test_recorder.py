@@ -88,6 +88,16 @@ async def test_a_start_that_takes_too_long_is_refused_and_closed_when_it_arrives
             await recorder.begin(it)
         store.open.set()
     assert store.kept() == [("it-0", "begun"), ("it-0", "refused")]
+    assert store.batches[-1][-1].served is False  # type: ignore[union-attr]
+
+
+async def test_each_commit_is_told_with_its_size() -> None:
+    told: list[int] = []
+    async with recording(PaperStore(), told=lambda items, seconds: told.append(items)) as recorder:
+        (it,) = numbered()
+        await recorder.begin(it)
+        await recorder.end(it, COMPLETE)
+    assert told == [1, 1]
 
 
 async def test_a_start_that_was_never_tried_leaves_nothing() -> None:

@@ -13,6 +13,7 @@ from coderai.control.accounts import AccountControl
 from coderai.control.audit import AuditControl
 from coderai.control.availability import InForce
 from coderai.control.configured import CONFIG
+from coderai.control.guard import Guard
 from coderai.control.lookup import Lookup
 from coderai.control.models import ModelControl
 from coderai.control.overrides import OverrideControl
@@ -96,7 +97,7 @@ class Services:
 
         Raises BadSettings.
         """
-        passwords = Passwords()
+        passwords, guard = Passwords(), Guard()
         users = UserControl(store, passwords=passwords)
         gateway = gateway or Gateway(allow_byok=settings.aibridge_allow_byok)
         vault = vault or Vault(None, Path())
@@ -106,8 +107,8 @@ class Services:
             Lookup(store, members_read_own=settings.aibridge_members_can_read_own_sessions),
             users,
             TokenControl(store, users, lifetimes),
-            AccountControl(store, users, passwords),
-            SignInControl(store, passwords, _sessions(settings)),
+            AccountControl(store, users, passwords, guard),
+            SignInControl(store, passwords, _sessions(settings), guard),
             AuditControl(store),
             ProviderControl(store, vault, _own_hosts(settings)),
             ModelControl(store, availability),

@@ -11,6 +11,7 @@ from coderai.access.callers import Caller
 from coderai.access.roles import AUDITOR, OWNER, ROLES, Right, may, require
 from coderai.control.audit import Action, differing, note
 from coderai.control.clock import Clock, now
+from coderai.control.guard import Guard
 from coderai.control.passwords import Passwords, check_password
 from coderai.control.users import UserControl, check_profile, unknown_roles
 from coderai.errors import Conflict, Forbidden, Invalid, NotFound
@@ -40,10 +41,13 @@ class AccountControl:
     All raise NotFound for a user whom the caller may not see, Forbidden for one that the caller may not change.
     """
 
-    def __init__(self, store: Store, users: UserControl, passwords: Passwords, clock: Clock = now) -> None:
+    def __init__(
+        self, store: Store, users: UserControl, passwords: Passwords, guard: Guard | None = None, clock: Clock = now
+    ) -> None:
         self._store = store
         self._users = users
         self._passwords = passwords
+        self._guard = guard or Guard()
         self._now = clock
 
     async def edit(self, caller: Caller, user: str, wanted: Profile) -> User:
@@ -66,7 +70,7 @@ class AccountControl:
         """Set a password and end the user's sessions, but the one in use.
 
         For oneself the old one is needed, where there is one; not on the private socket, where one is the operator.
-        Raises Invalid for a wrong or a bad one.
+        Raises Invalid for a wrong or a bad one, Busy after too many tries.
         """
         target = await self._seen(caller, user)
         itself = target.id == caller.user_id and caller.token_id != ""
@@ -76,6 +80,7 @@ class AccountControl:
             raise Conflict(f"{target.username} is no person and signs in with tokens only")
         check_password(password)
         if itself and target.hashed_password is not None:
+            self._guard.count_account(target.id)  # who found a session must not guess here instead
             await self._check_old(old_password or "", target.hashed_password)
         hashed = await self._passwords.hash(password)
         async with self._changing(caller, target.id, tokens.TOPIC) as (db, old):

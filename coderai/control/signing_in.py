@@ -1,21 +1,19 @@
 """Signing in with a password, and out again."""
 
 import secrets
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from coderai.access import tokens as formats
 from coderai.access.callers import Caller, Origin
-from coderai.access.rates import Rate
 from coderai.access.roles import Right, require
 from coderai.access.tokens import TokenText
 from coderai.control.audit import note
 from coderai.control.clock import Clock, now
+from coderai.control.guard import Guard
 from coderai.control.passwords import Passwords
-from coderai.errors import Busy, Forbidden, NotFound, NotSignedIn
+from coderai.errors import Forbidden, NotFound, NotSignedIn
 from coderai.observe import logs
 from coderai.store import tokens, users
 from coderai.store.engine import Store
@@ -25,9 +23,6 @@ from coderai.store.users import User, Users
 log = logs.get("tokens")
 
 _WRONG: Final = "the e-mail or the password is wrong"
-PER_ADDRESS: Final = 60
-PER_ACCOUNT: Final = 20
-"""Tries per minute. An account's is lower: a crowd of addresses must not guess any faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +34,6 @@ class Sessions:
     """A session in use goes on."""
     passwords: bool = True
     """Off: nobody signs in with one."""
-
-
-@dataclass(slots=True)
-class Guard:
-    """How often somebody may try."""
-
-    by_address: Rate = field(default_factory=lambda: Rate(PER_ADDRESS))
-    by_account: Rate = field(default_factory=lambda: Rate(PER_ACCOUNT))
-    clock: Callable[[], float] = time.monotonic
-
-    def count(self, address: str, account: str) -> None:
-        """Raises Busy."""
-        moment = self.clock()
-        wait = self.by_address.take(address, moment) or self.by_account.take(account.lower(), moment)
-        if wait:
-            raise Busy(f"too many attempts to sign in; the next one can be made in {wait} s", 429, wait)
 
 
 class SignInControl:
@@ -77,8 +56,9 @@ class SignInControl:
         """
         if not self.sessions.passwords:
             raise Forbidden("signing in with a password is switched off on this server (--disable-password-auth)")
-        self._guard.count(origin.ip, named)
+        self._guard.count_address(origin.ip)
         user = await self._find(named)
+        self._guard.count_account(user.id if user else named)
         matched = await self._passwords.match(password, user.hashed_password if user else None)
         if user is None or not matched or user.login_type != "password":
             await self._note_failure(user, origin)

@@ -7,14 +7,16 @@ import pytest
 from sqlalchemy import event
 
 from coderai.access.callers import Caller, Origin
+from coderai.access.rates import Rate
 from coderai.control.accounts import AccountControl
 from coderai.control.authority import TokenAuthority
+from coderai.control.guard import Guard
 from coderai.control.passwords import Passwords
-from coderai.control.signing_in import Guard, Sessions, SignInControl
+from coderai.control.signing_in import Sessions, SignInControl
 from coderai.control.tokens import Lifetimes, NewToken, TokenControl
 from coderai.control.users import NewUser, UserControl
 from coderai.control.uses import Uses
-from coderai.errors import Busy, NotSignedIn
+from coderai.errors import Busy, Invalid, NotSignedIn
 from coderai.store.engine import Store
 from coderai.store.tokens import Token, Tokens
 from coderai.store.users import Users
@@ -34,6 +36,11 @@ class Watch:
 
     def seconds(self) -> float:
         return self.moment.timestamp()
+
+
+def few_tries(clock: Watch) -> Guard:
+    """Three in a minute: each one costs a good deal of processor time."""
+    return Guard(by_account=Rate(3), clock=clock.seconds)
 
 
 @dataclass
@@ -70,7 +77,7 @@ async def setting(store: Store) -> Setting:
         store,
         clock,
         users,
-        SignInControl(store, passwords, Sessions(), Guard(clock=clock.seconds), clock),
+        SignInControl(store, passwords, Sessions(), few_tries(clock), clock),
         TokenAuthority(store, clock, uses=uses),
         uses,
     )
@@ -92,13 +99,13 @@ sqlite = pytest.mark.parametrize("dialect", ["sqlite"])
 
 @sqlite
 async def test_an_account_is_guessed_at_only_so_often_from_wherever(setting: Setting) -> None:
-    for number in range(20):
+    for number in range(3):
         with pytest.raises(NotSignedIn):
             await sign_in(setting, "wrong", ip=f"192.0.2.{number}")
     with pytest.raises(Busy) as refused:
         await sign_in(setting, ip="198.51.100.1")
-    assert (refused.value.status, refused.value.retry_after) == (429, 3)
-    setting.clock.moment += timedelta(seconds=3)
+    assert (refused.value.status, refused.value.retry_after) == (429, 20)
+    setting.clock.moment += timedelta(seconds=20)
     await sign_in(setting)
 
 
@@ -106,10 +113,32 @@ async def test_an_account_is_guessed_at_only_so_often_from_wherever(setting: Set
 async def test_an_address_tries_only_so_often_whatever_names_it_has(setting: Setting) -> None:
     guard = Guard(clock=setting.clock.seconds)
     for number in range(60):
-        guard.count("192.0.2.1", f"somebody-{number}")
+        guard.count_address("192.0.2.1")
+        guard.count_account(f"somebody-{number}")
     with pytest.raises(Busy):
-        guard.count("192.0.2.1", "ada")
-    guard.count("192.0.2.2", "ada")
+        guard.count_address("192.0.2.1")
+    guard.count_address("192.0.2.2")
+
+
+@sqlite
+async def test_other_ways_to_write_a_name_are_no_further_tries(setting: Setting) -> None:
+    for named in ("ada", "ADA", "Ada@Example.com"):
+        with pytest.raises(NotSignedIn):
+            await sign_in(setting, "wrong", named)
+    with pytest.raises(Busy):
+        await sign_in(setting)
+
+
+@sqlite
+async def test_the_present_password_is_no_easier_to_guess_than_a_sign_in(setting: Setting) -> None:
+    accounts = AccountControl(setting.store, setting.users, Passwords(), few_tries(setting.clock))
+    ada = await setting.users.find(ROOT, "ada")
+    caller = Caller(ada.id, "ada", token_id="a-session")
+    for _ in range(3):
+        with pytest.raises(Invalid):
+            await accounts.set_password(caller, "me", "quite long enough", "wrong")
+    with pytest.raises(Busy):
+        await accounts.set_password(caller, "me", "quite long enough", PASSWORD)
 
 
 async def test_a_session_in_use_goes_on_and_is_written_once_an_hour(setting: Setting) -> None:

@@ -103,10 +103,10 @@ class Flight:
 
     def interrupt(self, ending: Ending) -> None:
         """End the current wait, if there is one."""
-        self._interrupted = True
+        if not self._interrupted:  # what comes first counts, also when there is no wait yet
+            self._interrupted, self.ending = True, ending
         limit, self._limit = self._limit, None
         if limit is not None:
-            self.ending = ending
             with suppress(RuntimeError):  # that wait is over; the next one will not begin
                 limit.reschedule(0)
 

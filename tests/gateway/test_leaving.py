@@ -168,14 +168,17 @@ async def test_a_client_that_takes_nothing_is_given_up_and_its_connection_droppe
         assert setting.notebook.endings == ([Ending.CLIENT_LEFT] if method == "POST" else [])
 
 
-async def test_an_interruption_between_two_waits_ends_the_next_one():
+@pytest.mark.parametrize("waits", [0, 1], ids=["before the first wait", "between two waits"])
+async def test_an_interruption_outside_of_a_wait_ends_the_next_one(waits):
     class Request:
         transport = None
 
     flight = Flight(Request(), 0.0)  # type: ignore[arg-type]
-    async with flight.limit():
-        pass
+    for _ in range(waits):
+        async with flight.limit():
+            pass
     flight.interrupt(Ending.CANCELLED)
+    flight.interrupt(Ending.CLIENT_LEFT)
     with pytest.raises(TimeoutError):
         async with flight.limit():
             await asyncio.Event().wait()

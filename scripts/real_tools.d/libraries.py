@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ LIBRARIES = (
 
 async def prepared(library: Library, cache: Path) -> Path | str:
     """Return where the packages are, installed if they are not yet; or why they are not there."""
-    home = cache / "-".join(filter(str.isalnum, "".join(library.packages)))[:60]
+    home = cache / re.sub(r"\W+", "-", " ".join(library.packages)).strip("-")
     if (home / "complete").exists():
         return home
     home.mkdir(parents=True, exist_ok=True)

@@ -79,6 +79,19 @@ class Vault:
                 f" {ours}. Put the missing key back into {self._key_file} or {OPTION}"
             )
 
+    async def disagreement(self, store: Store) -> str:
+        """Return what is to be said when servers that run on the database have not the same keys; '' for nothing."""
+        ours = frozenset(self.key_ids)
+        async with store.reading() as db:
+            others = [other.key_ids for other in await others_alive(store, db)]
+        odd = sorted({key_id for theirs in others for key_id in theirs ^ ours})
+        if not odd:
+            return ""
+        return (
+            f"not every server on this database has the encryption keys {', '.join(odd)}: what one stores, another may"
+            f" not be able to read; give all of them the same {OPTION}"
+        )
+
     async def careful(self, store: Store) -> "Vault":
         """Return a vault that reads what it can, and seals only if it can open everything that is there: else the
         servers, which have other keys, could not read what it sealed."""

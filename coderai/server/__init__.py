@@ -40,6 +40,7 @@ from coderai.gateway.watch import Patience, Watch
 from coderai.gateway.websocket import Sockets
 from coderai.gateway.websocket_means import Means
 from coderai.gateway.websocket_upstream import ProxyFor, SocketUpstream, connecting
+from coderai.observe import logs
 from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry
 from coderai.providers.retries import Retries
@@ -50,6 +51,8 @@ from coderai.server.observing import Observing, Parts, exposing, observing
 from coderai.settings import Loaded, Settings
 from coderai.store import processes
 from coderai.store.engine import Store, Synchronous, open_store
+
+log = logs.get("server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ async def serve(
         names = [each.name for each in settings.providers]
         await processes.introduce(store, key_ids=vault.key_ids, providers=names)  # before we rely on either
         await vault.check(store)
+        if trouble := await vault.disagreement(store):
+            log.warning(trouble)
         vanished = await apply_config(store, settings.providers)
         registry = Registry()
         told = await stack.enter_async_context(observing(settings, registry))
@@ -153,7 +158,7 @@ async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterato
 
 
 def run(loaded: Loaded) -> int:
-    """Serve until SIGTERM or SIGINT; a second one leaves at once. Returns the exit code."""
+    """Serve until SIGTERM or SIGINT; a second one leaves at once. SIGHUP reopens the logs. Returns the exit code."""
     import uvloop
 
     async def until_told() -> None:
@@ -167,6 +172,7 @@ def run(loaded: Loaded) -> int:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, leave)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, logs.reopen)
         await serve(loaded, stop=stop, ready=_begin)
 
     try:

@@ -138,3 +138,17 @@ async def test_who_cannot_open_everything_seals_nothing(store: Store, tmp_path: 
         await _filled(store, careful)
     fine = await Vault.load(tmp_path, f"{NEW},{OLD}").careful(store)
     assert await _opened(store, fine) == OPENED
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "odd"),
+    [(OLD, OLD, []), (f"{OLD},{NEW}", f"{NEW},{OLD}", []), (OLD, f"{NEW},{OLD}", [NEW]), ("", OLD, [OLD])],
+    ids=["same", "another order", "one more here", "none there"],
+)
+async def test_servers_with_other_keys_are_told_of(
+    store: Store, database_url: str, tmp_path: Path, theirs: str, ours: str, odd: list[str]
+):
+    async with open_store(database_url) as other:
+        await processes.introduce(other, key_ids=ids(tmp_path, theirs), providers=[])
+        said = await Vault.load(tmp_path, ours).disagreement(store)
+    assert (bool(said), [key for key in odd if ids(tmp_path, key)[0] not in said]) == (bool(odd), [])

@@ -73,17 +73,16 @@ async def test_a_stolen_database_tells_no_secret(
     assert files["coderai.db-wal"]
     whole = b"".join(files.values())
     secrets = (CENTRAL, PERSONAL, AMAZON, PASSWORD, token, token.partition("-")[2])
-    found = [
+    assert not [
         (name, secret[:8])
         for name, data in files.items()
         for secret in secrets
-        for each in forms(secret)
-        if each in data
+        for form in forms(secret)
+        if form in data
     ]
-    assert not found
-    assert [
-        word for word in (b"what is there?", b"corp", token[:10].encode(), b"mia@example.com") if word not in whole
-    ] == []
+    there = ("what is there?", "corp", "mia@example.com", token[:10])  # the search looked at something
+    assert not [word for word in there if word.encode() not in whole]
+    assert [form for form in forms(CENTRAL) if form in base64.b64encode(f"a {CENTRAL} b".encode())]
 
 
 @CONFIGURED

@@ -146,6 +146,15 @@ async def test_a_websocket_goes_with_the_saved_key(opened: Opening):
     assert (start.credential_kind, start.credential_hint, end.credential_hint) == ("byok", "sk-s...cdef", None)
 
 
+async def test_a_websocket_does_not_go_on_with_a_key_that_was_taken_away(opened: Opening):
+    authority = keys("openai")
+    async with opened(responses_answer(text="hi"), authority=authority) as setting, connected(setting) as client:
+        assert (await client.ask(ASK))[-1]["type"] == "response.completed"
+        authority.keys.clear()
+        assert (await client.ask(ASK))[-1]["type"] == "error"
+        assert len(setting.provider.seen) == len(setting.notebook.begun) == 1
+
+
 async def test_without_any_key_the_refusal_says_how_to_save_one(opened: Opening):
     async with opened(authority=keys(), keys=()) as setting:
         async with setting.post("/openai/v1/chat/completions", CHAT) as answer:

@@ -1,5 +1,6 @@
 """Requests that are relayed but not recorded: model lists, token counts and other reading routes of the allow-list."""
 
+import time
 from collections import Counter
 from typing import Final
 
@@ -14,8 +15,11 @@ from coderai.gateway.relay import cut_off, streamed
 from coderai.gateway.upstream import Answer
 from coderai.gateway.watch import Flight, Watch
 from coderai.gateway.whole import Whole, read_whole
+from coderai.observe import logs
 from coderai.observe.timeline import current
 from coderai.records import Ending
+
+log = logs.get("requests")
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -32,10 +36,29 @@ class Passthrough:
 
     async def handle(self, admitted: Admitted) -> web.StreamResponse:
         """Serve one request. Raises UpstreamError when no answer came, TimeoutError when it took too long."""
+        if not log.debugging:
+            return await self._carried(admitted)
+        began = time.monotonic()
+        response = await self._carried(admitted)
+        log.debug(
+            "request passed through",
+            initiator_id=admitted.caller.user_id,
+            initiator=admitted.caller.username,
+            api_key_id=admitted.caller.token_id,
+            provider_name=admitted.instance.name,
+            method=admitted.request.method,
+            route=admitted.route.pattern,
+            http_status=response.status,
+            credential_kind=admitted.credential.kind,
+            duration_ms=round((time.monotonic() - began) * 1000),
+        )
+        return response
+
+    async def _carried(self, admitted: Admitted) -> web.StreamResponse:
         request, instance, route = admitted.request, admitted.instance, admitted.route
         self.carried[instance.name, route.pattern, request.method if request.method in _METHODS else "other"] += 1
         if (timeline := current()) is not None:
-            timeline.passes(instance.name, route.pattern, instance.url(route.path, ""))
+            timeline.passes(instance.name, route.pattern, admitted.redaction.text(instance.url(route.path, "")))
         body = await read_body(request, self._max_bytes, self._watch.patience.upload)
         defaults = instance.family.headers if instance.family else {}
         headers = to_upstream(request.raw_headers, defaults, admitted.actor, admitted.token)

@@ -75,6 +75,16 @@ def get(name: str) -> Log:
     return Log(name)
 
 
+def reopen() -> None:
+    """Go on in the files that now have the names of the log files, after a rotation."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LineHandler):
+            try:
+                handler.reopen()
+            except OSError as error:
+                get("logs").warning("log file stays the old one", reason=error.strerror)
+
+
 @contextmanager
 def configured(destinations: Destinations) -> Iterator[None]:
     """Write log lines to where *destinations* says, until the context is left.

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import nullcontext
 from typing import Final
 
 _STREAMS: Final = {"/dev/stdout": 1, "/dev/stderr": 2}
@@ -17,9 +18,9 @@ class LineHandler(logging.Handler):
 
     def __init__(self, path: str) -> None:
         super().__init__()
+        self._path = path
         self._own = path not in _STREAMS
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(path, flags, 0o600) if self._own else _STREAMS[path]
+        self._file = self._opened() if self._own else _STREAMS[path]
         self.lost = 0
         """Lines that could not be written since the last one that could."""
 
@@ -34,6 +35,18 @@ class LineHandler(logging.Handler):
             self.lost += 1
         else:
             self.lost = 0
+
+    def reopen(self) -> None:
+        """Go on in the file that now has the name, after a rotation; raises OSError and stays with the old one."""
+        if not self._own:
+            return
+        file = self._opened()
+        with self.lock or nullcontext():
+            file, self._file = self._file, file
+        os.close(file)
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _line(self, record: logging.LogRecord) -> str:
         try:

@@ -229,3 +229,30 @@ def test_leaving_gives_everything_back(human):
         pass
     after = (list(logging.getLogger().handlers), logging.getLogger("coderai").level, len(os.listdir("/proc/self/fd")))
     assert after == before
+
+
+def test_after_a_rotation_lines_go_to_the_new_file(human):
+    with logs.configured(To(log_human=str(human))):
+        log.info("one")
+        human.rename(human.with_suffix(".1"))
+        log.info("two")
+        logs.reopen()
+        log.info("three")
+    assert [line.rpartition(" ")[2] for line in lines(human.with_suffix(".1"))] == ["one", "two"]
+    assert [line.rpartition(" ")[2] for line in lines(human)] == ["three"]
+
+
+def test_a_file_that_cannot_be_opened_anew_is_kept(tmp_path):
+    folder, later = tmp_path / "logs", tmp_path / "elsewhere"
+    folder.mkdir()
+    with logs.configured(To(log_human=str(folder / "log"))):
+        folder.rename(later)
+        logs.reopen()
+    assert "coderai.logs: log file stays the old one" in (later / "log").read_text()
+
+
+def test_the_streams_of_the_process_are_not_reopened(capfd):
+    with logs.configured(To(log_human="/dev/stderr")):
+        logs.reopen()
+        log.info("event")
+    assert "event" in capfd.readouterr().err

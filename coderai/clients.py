@@ -85,6 +85,12 @@ def codex_session(headers: Headers, ask: Ask) -> str | None:
     return _CODEX_HEADERS(headers, ask) or _key(ask.session_hint)
 
 
+def kilo_session(headers: Headers, ask: Ask) -> str | None:
+    """The call that makes a title marks the session that it is for."""
+    found = _KILO_HEADERS(headers, ask)
+    return found and (found.removeprefix(_KILO_TITLE) or None)
+
+
 def any_session(headers: Headers, ask: Ask) -> str | None:
     """For tools of which we know nothing: the names that are in common use."""
     return _COMMON_HEADERS(headers, ask)
@@ -93,6 +99,12 @@ def any_session(headers: Headers, ask: Ask) -> str | None:
 def no_hints(headers: Headers, ask: Ask) -> Hints:
     """The tool tells nothing about its agents."""
     return NO_HINTS
+
+
+def kilo_hints(headers: Headers, ask: Ask) -> Hints:
+    """Only the call that makes a title can be told from the others."""
+    session = _KILO_HEADERS(headers, ask)
+    return _AUXILIARY if session and session.startswith(_KILO_TITLE) else NO_HINTS
 
 
 def claude_code_hints(headers: Headers, ask: Ask) -> Hints:
@@ -182,7 +194,9 @@ class Client:
 
 
 _COPILOT_SESSION: Final = first_of("X-Client-Session-Id")
-_KILO_SESSION: Final = first_of("x-session-id", "x-session-affinity", "X-KILOCODE-TASKID")
+_KILO_HEADERS: Final = first_of("x-session-id", "x-session-affinity", "X-KILOCODE-TASKID")
+_KILO_TITLE: Final = "title-"
+_AUXILIARY: Final[Hints] = {"request_class": "auxiliary"}
 _OPENCODE_SESSION: Final = first_of("x-session-id", "x-session-affinity", "session-id", "X-OpenCode-Session")
 
 CLIENTS: Final = (  # first match wins
@@ -201,7 +215,8 @@ CLIENTS: Final = (  # first match wins
         "Kilo Code",
         ("kilo-code/", "kilo/"),
         (("X-Title", "Kilo Code"), ("Originator", "kilo-code")),
-        session=_KILO_SESSION,
+        session=kilo_session,
+        hints=kilo_hints,
     ),
     Client("Roo Code", ("roo-code/",), (("Originator", "roo-code"),)),
     Client("Coder Agents", ("coder-agents/",), session=first_of("X-Coder-Chat-Id"), hints=coder_agents_hints),

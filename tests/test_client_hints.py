@@ -195,6 +195,12 @@ def test_the_body_of_another_tool_says_nothing() -> None:
     assert identify(CIMultiDict({"User-Agent": SDK}), Ask(turn_hint=SUB_TURN)).hints is NO_HINTS
 
 
+def test_the_title_call_of_kilo_code_is_told_from_its_turns():
+    for session, hints in (("title-ses_1", {"request_class": "auxiliary"}), ("ses_1", {})):
+        found = identify(CIMultiDict({"User-Agent": "kilo/1", "x-session-id": session}), Ask())
+        assert (found.session_id, found.hints) == ("ses_1", hints)
+
+
 @pytest.mark.parametrize("user_agent", ["mux/1", "opencode/1", "kilo/1", "zed/1", "factory-cli/1", SDK, ""])
 def test_headers_of_other_tools_say_nothing(user_agent: str) -> None:
     assert hints(user_agent, EVERYTHING) is NO_HINTS

@@ -144,6 +144,7 @@ def test_labels_are_a_known_set() -> None:
         ("kilo-code/1", {"X__KILOCODE__TASKID": "t"}, "t"),
         ("kilo/1", {"x__session__id": "s", "x__session__affinity": "a"}, "s"),
         ("kilo/1", {"x__session__affinity": "a"}, "a"),
+        ("kilo/1", {"x__session__id": "title-s"}, "s"),
         ("coder-agents/1", {"X__Coder__Chat__Id": "chat"}, "chat"),
         ("opencode/1", {"x__session__id": "ses_1", "session__id": "ses_2"}, "ses_1"),
         ("opencode/1", {"x__session__affinity": "ses_1"}, "ses_1"),

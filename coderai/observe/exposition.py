@@ -48,8 +48,6 @@ class Everything(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         for metric in (*self.counted.collect(), *self.read):
-            # When each series was made is of no use here and would make two of every line.
-            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
             yield metric
             if metric.name in TWICE:
                 yield _renamed(metric)

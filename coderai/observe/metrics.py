@@ -3,13 +3,14 @@
 Only imported when metrics are wanted. What can be read off at any moment is in ``gauges``.
 """
 
-from collections import Counter as Tally
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from coderai.observe.labels import OTHER, Names
+from coderai.observe.tallies import Spread, Tally
 from coderai.observe.timeline import Timeline
 from coderai.records import Api, Begun, Ended, Ending, Link, ToolCall, Usage
 
@@ -32,34 +33,6 @@ Routes = Mapping[tuple[str, Api], str]
 """The pattern of the recorded route, by family and wire API."""
 
 
-class Family:
-    """A metric with its series at hand: the library's own look-up takes several times as long."""
-
-    __slots__ = ("_metric", "_series")
-
-    def __init__(self, metric: Counter | Histogram) -> None:
-        self._metric = metric
-        self._series: dict[tuple[str, ...], Counter | Histogram] = {}
-
-    def inc(self, *labels: str, by: float = 1) -> None:
-        """Add to a counter."""
-        series = self._of(labels)
-        assert isinstance(series, Counter)
-        series.inc(by)
-
-    def observe(self, value: float, *labels: str) -> None:
-        """Add to a histogram."""
-        series = self._of(labels)
-        assert isinstance(series, Histogram)
-        series.observe(value)
-
-    def _of(self, labels: tuple[str, ...]) -> Counter | Histogram:
-        series = self._series.get(labels)
-        if series is None:
-            series = self._series[labels] = self._metric.labels(*labels) if labels else self._metric
-        return series
-
-
 class Metrics:
     """Told by the recorder of what is durable, by the data plane of what is over. Fulfils ``recordlog.Sink`` and
     ``timeline.Observer``. *per_user* adds the label ``initiator_id``, and with it series for every user."""
@@ -67,7 +40,7 @@ class Metrics:
     def __init__(self, routes: Routes, *, per_user: bool = False) -> None:
         self.registry = CollectorRegistry()
         self.models = Names(MODELS, UNPROVEN_MODELS)
-        self.recorded: Tally[str] = Tally()
+        self.recorded: Counter[str] = Counter()
         """Ends of exchanges that are durable, by instance, without those that were given up before they began."""
         self._routes = routes
         self._tools = Names(TOOLS)
@@ -112,11 +85,10 @@ class Metrics:
             "circuit_breaker_rejects", "Calls refused by an open circuit.", "provider", "endpoint", "model"
         )
         self._commits = self._histogram("recorder_commit_duration_seconds", "Commits of the audit trail.", COMMITS)
-        self._rounds = Family(self._purges())
-        self._purged = Family(
-            Counter("records_purged", "Rows deleted.", ("record_type",), namespace="coderd", subsystem="dbpurge",
-                    registry=self.registry)
-        )  # fmt: skip
+        self._rounds = self._spread(
+            "coderd_dbpurge_iteration_duration_seconds", "Rounds of the pruning job.", PURGES, "success"
+        )
+        self._purged = self._tally("coderd_dbpurge_records_purged", "Rows deleted for their age.", "record_type")
         ProcessCollector(registry=self.registry)
 
     # --- from the recorder
@@ -205,22 +177,21 @@ class Metrics:
         ]
         return [(kind, count) for kind, count in buckets if count > 0]
 
-    def _counter(self, name: str, text: str, *labels: str) -> Family:
-        return Family(Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry))
+    def _counter(self, name: str, text: str, *labels: str) -> Tally:
+        return self._tally(f"{NAMESPACE}_{name}", text, *labels)
 
-    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Family:
-        return Family(Histogram(name, text, labels, namespace=NAMESPACE, buckets=buckets, registry=self.registry))
+    def _histogram(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Spread:
+        return self._spread(f"{NAMESPACE}_{name}", text, bounds, *labels)
 
-    def _purges(self) -> Histogram:
-        return Histogram(
-            "iteration_duration_seconds",
-            "Rounds of the pruning job.",
-            ("success",),
-            namespace="coderd",
-            subsystem="dbpurge",
-            buckets=PURGES,
-            registry=self.registry,
-        )
+    def _tally(self, name: str, text: str, *labels: str) -> Tally:
+        tally = Tally(name, text, labels)
+        self.registry.register(tally)
+        return tally
+
+    def _spread(self, name: str, text: str, bounds: Sequence[float], *labels: str) -> Spread:
+        spread = Spread(name, text, bounds, labels)
+        self.registry.register(spread)
+        return spread
 
 
 def _failure(error: str) -> str:

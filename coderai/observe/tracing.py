@@ -1,11 +1,13 @@
 """Traces over OTLP: what a request was spent on, as spans. Needs the extra ``otel``; only imported with ``--trace``.
 
-Spans are made from a timeline when its request is over, so that nothing of this is on the way of an answer. They hold
-names, numbers and ids: no prompt, no answer, no tool input, no credential.
+Spans are made from a timeline when its request is over, in a thread of their own: making one takes longer than relaying
+an event. They hold names, numbers and ids: no prompt, no answer, no tool input, no credential.
 """
 
 import logging
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -19,10 +21,15 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from coderai import __version__
 from coderai.errors import BadSettings
+from coderai.observe import logs
 from coderai.observe.timeline import Timeline, Try, current
 from coderai.records import Api, Ending, Fact, Interception, Thought, ToolCall, Usage
 
+log = logs.get("tracing")
+
 SERVICE: Final = "coder-ai-gateway"
+MOST_WAITING: Final = 2048
+"""Requests that are over and have no spans yet."""
 MOST_FACTS: Final = 100
 """Of one answer that get a span of their own."""
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -34,14 +41,50 @@ Attributes = Mapping[str, str | int | bool]
 
 
 class Tracing:
-    """Makes spans. Fulfils ``timeline.Observer``. *type_of* tells the type of a provider by its name."""
+    """Fulfils ``timeline.Observer``: passes timelines on to the thread that makes spans of them."""
+
+    def __init__(self, spans: "Spans") -> None:
+        self._spans = spans
+        self._waiting: queue.Queue[Timeline | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._work, name="traces", daemon=True)
+        self.lost = 0
+        """Requests without spans, because too many were waiting."""
+
+    def over(self, timeline: Timeline) -> None:
+        """Take notice of a request that is over."""
+        try:
+            self._waiting.put_nowait(timeline)
+        except queue.Full:
+            self.lost += 1
+            if self.lost == 1:
+                log.warning("traces are incomplete: more requests than spans can be made of; sample them")
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until everything that waits is made into spans, and end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (timeline := self._waiting.get()) is not None:
+            try:
+                self._spans.make(timeline)
+            except Exception as error:  # noqa: BLE001 - the top of a thread; the next request shall have its spans
+                log.error("a request could not be traced", exception=error)
+
+
+class Spans:
+    """Makes spans. *type_of* tells the type of a provider by its name."""
 
     def __init__(self, tracer: Tracer, type_of: Callable[[str], str]) -> None:
         self._tracer = tracer
         self._type_of = type_of
         self._propagator = TraceContextTextMapPropagator()
 
-    def over(self, timeline: Timeline) -> None:
+    def make(self, timeline: Timeline) -> None:
         """Turn a timeline into spans, below the caller's own when it named one."""
         carrier = {"traceparent": timeline.traceparent} if timeline.traceparent else {}
         target = timeline.route or "(refused)"
@@ -193,9 +236,12 @@ def tracing(type_of: Callable[[str], str]) -> Iterator[Tracing]:
         resource = resource.merge(Resource({SERVICE_NAME: SERVICE}))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    traces = Tracing(Spans(provider.get_tracer("coderai", __version__), type_of))
+    traces.begin()
     try:
-        yield Tracing(provider.get_tracer("coderai", __version__), type_of)
+        yield traces
     finally:
+        traces.finish()
         provider.shutdown()
 
 

@@ -1,5 +1,6 @@
 """Responses over WebSocket (``GET /responses`` with Upgrade): the provider is asked first, then the client accepted."""
 
+from collections import Counter
 from typing import Final
 
 from aiohttp import web
@@ -18,6 +19,8 @@ from coderai.wire import responses
 
 log = logs.get("gateway")
 
+PER_TOKEN: Final = 256
+"""Sockets of one token that may be open: idle ones take no place of the limit for requests, but two connections."""
 NO_WEBSOCKET: Final = "WebSocket transport is not supported here, use HTTP"
 _SUB_PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 
@@ -25,11 +28,14 @@ _SUB_PROTOCOLS: Final = "Sec-WebSocket-Protocol"
 class Sockets:
     """Relays the WebSockets of this process."""
 
-    def __init__(self, upstream: SocketUpstream, means: Means, max_bytes: int) -> None:
+    def __init__(self, upstream: SocketUpstream, means: Means, max_bytes: int, *, per_token: int = PER_TOKEN) -> None:
         self._upstream = upstream
         self._means = means
         self._max_bytes = max_bytes
+        self._per_token = per_token
         self._talks: set[Talk] = set()
+        self._open: Counter[str] = Counter()
+        """By token."""
         self._stopping = False
 
     def __len__(self) -> int:
@@ -48,6 +54,21 @@ class Sockets:
         )
         if not socket.can_prepare(request):
             return self._refused(admitted, "this is no WebSocket handshake of RFC 6455, version 13; use HTTP")
+        token_id = admitted.caller.token_id
+        if self._open[token_id] >= self._per_token:
+            return self._refused(admitted, f"{self._per_token} WebSockets are open with this token, use HTTP")
+        self._open[token_id] += 1
+        try:
+            return await self._switched(socket, admitted, admit)
+        finally:
+            self._open[token_id] -= 1
+            if not self._open[token_id]:
+                del self._open[token_id]
+
+    async def _switched(
+        self, socket: web.WebSocketResponse[bool], admitted: Admitted, admit: Admit
+    ) -> web.StreamResponse:
+        request = admitted.request
         session = clients.identify(request.headers, Ask()).session_id
         deflate = "permessage-deflate" in request.headers.get("Sec-WebSocket-Extensions", "")
         try:

@@ -26,7 +26,7 @@ from coderai.gateway.pool import CONNECT_SECONDS, Pool, pooling
 from coderai.gateway.ports import Authority
 from coderai.gateway.upstream import Upstream
 from coderai.gateway.watch import Patience, Watch
-from coderai.gateway.websocket import Sockets
+from coderai.gateway.websocket import PER_TOKEN, Sockets
 from coderai.gateway.websocket_means import Means, Pace
 from coderai.gateway.websocket_upstream import connecting
 from coderai.providers.anthropic import ANTHROPIC
@@ -154,6 +154,7 @@ async def _opened(
     clock: Callable[[], float] = time.monotonic,
     connect_seconds: float = CONNECT_SECONDS,
     pace: Pace = PACE,
+    sockets_per_token: int = PER_TOKEN,
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         provider = ScriptedProvider(replies)
@@ -179,7 +180,7 @@ async def _opened(
         passthrough = Passthrough(calling, watch, max_bytes)
         limits = limits or Limits()
         means = Means(Ledger(notebook), watch, limits, breakers, pace, dumps)
-        sockets = Sockets(await stack.enter_async_context(connecting()), means, max_bytes)
+        sockets = Sockets(await stack.enter_async_context(connecting()), means, max_bytes, per_token=sockets_per_token)
         plane = DataPlane(
             authority or OneToken(),
             registry,

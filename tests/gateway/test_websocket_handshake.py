@@ -218,3 +218,17 @@ async def test_odd_handshakes_are_a_426_and_in_no_log(opened: Opening, odd, capl
         assert (await refused(setting, headers=odd)).status == 426
         assert setting.provider.attempts == []
     assert "sk-secret" not in caplog.text
+
+
+async def test_the_sockets_of_one_token_are_limited_and_closed_ones_count_no_more(opened: Opening):
+    async with opened(ANSWER, ANSWER, sockets_per_token=2) as setting:
+        for _ in range(2):
+            async with connected(setting) as one, connected(setting) as other:
+                answer = await refused(setting)
+                assert answer.status == 426
+                assert "2 WebSockets are open with this token" in await answer.text()
+                await other.ask(ASK)
+                await one.socket.close()
+            async with asyncio.timeout(5):
+                while setting.plane._sockets._open:
+                    await asyncio.sleep(0)

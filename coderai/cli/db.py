@@ -24,9 +24,15 @@ def rotate_keys_command(
 ) -> None:
     """Seal all stored secrets with the first encryption key: after that the other keys can go.
 
-    With keys in CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS: add the new key behind the old one and start every server again;
-    put it in front and start them again; run this; take the old key out. With a key file: stop the server, run this
-    with --new-key, start the server. Refused while a server runs that could not read the secrets afterwards.
+    Keys in CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS, while servers run:
+    1. add the new key behind the old one, and start every server again;
+    2. put it in front of the old one, and start every server again;
+    3. run this;
+    4. take the old key out, and start every server again.
+
+    A key file: stop the server, run this with --new-key, start the server.
+
+    It is refused while a server runs that could read no secret afterwards.
     """
     from coderai.server.upkeep import rotate_keys  # the whole server: only when it is wanted
 

@@ -8,7 +8,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from coderai.access.callers import Caller
 from coderai.access.sealing import NONCE_BYTES, Sealed, Sealer, parse_keys
+from coderai.control.audit import note
 from coderai.control.first_start import KEY_FILE
 from coderai.errors import Conflict, StoreUnusable
 from coderai.store.engine import Store
@@ -109,11 +111,15 @@ class Vault:
         await self.check(store)
         first, changed = (self.key_ids or ("",))[0], 0
         async with store.transaction(topics) as db:
+            before = await Secrets(db).key_ids()
             for column in COLUMNS:
                 async for row_id, sealed in Secrets(db).sealed_otherwise(column, first):
                     anew = self.seal(self.open(sealed, column, row_id), column, row_id)
                     await Secrets(db).replace(column, row_id, anew)
                     changed += 1
+            if changed:
+                diff = {"key_ids": (sorted(before), [first])}
+                await note(db, Caller("", "local"), "write", "encryption_key", first, "stored secrets", diff)
             await self._leave_nobody_blind(store, db, first)  # last: it sees a server that has come meanwhile
         return changed
 

@@ -10,6 +10,7 @@ from coderai.control.rotation import Rotated, rotate, rotate_to_new_key
 from coderai.control.vault import Vault
 from coderai.errors import Conflict, StoreUnusable
 from coderai.store import processes
+from coderai.store.audit import AuditLog, EntryFilter
 from coderai.store.engine import Store, open_store
 from coderai.store.secrets import Secrets
 from tests.control.test_vault import NEW, OLD, _filled, _opened
@@ -33,6 +34,9 @@ async def test_configured_keys_seal_everything_with_the_first(store: Store, tmp_
     assert await rotate(store, tmp_path, f"{NEW},{OLD}") == Rotated(4, new, (old,), name)
     assert await _opened(store, Vault.load(tmp_path, NEW)) == OPENED
     assert (await rotate(store, tmp_path, f"{NEW},{OLD}")).count == 0
+    async with store.reading() as db:
+        [noted], _ = await AuditLog(db).list(EntryFilter(resource_type="encryption_key"), limit=10)
+    assert noted.diff == {"key_ids": {"old": [old], "new": [new], "secret": False}}
 
 
 async def test_a_key_that_is_missing_is_named_and_nothing_changes(store: Store, tmp_path: Path):

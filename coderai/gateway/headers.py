@@ -93,7 +93,8 @@ def to_upstream(
     headers = [header for header in client if _travels(header[0])]
     if token:
         raw = token.encode("utf-8", "surrogateescape")
-        headers = [header for header in headers if raw not in header[1]]
+        if raw in b"\n".join([value for _, value in headers]):  # quicker than a look at each
+            headers = [header for header in headers if raw not in header[1]]
     named = _named_by_connection(client)
     if named:
         headers = [(name, value) for name, value in headers if name.lower() not in named]

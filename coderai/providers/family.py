@@ -65,16 +65,16 @@ class Family:
 
     def route(self, path: str) -> Route | None:
         """Return the route for a raw client path below the instance, or None when it is not ours to send."""
+        prefixes = ((self.prefix, ""), *self.other_prefixes.items())
+        rests = [meant + path[len(prefix) :] for prefix, meant in prefixes if path.startswith(prefix + "/")]
+        for rest in rests:
+            if rest in self.recorded:
+                return Route(rest, self.prefix + rest, self.recorded[rest])
         if _unclean(path):
             return None
-        for prefix, meant in ((self.prefix, ""), *self.other_prefixes.items()):
-            if path.startswith(prefix + "/") and (route := self._route(meant + path[len(prefix) :])):
-                return route
-        return None
+        return next(filter(None, map(self._passed, rests)), None)
 
-    def _route(self, rest: str) -> Route | None:
-        if rest in self.recorded:
-            return Route(rest, self.prefix + rest, self.recorded[rest])
+    def _passed(self, rest: str) -> Route | None:
         if rest.rstrip("/") in self.recorded:  # many servers take both for the same: it would go by unrecorded
             return None
         for pattern in self.passed:

@@ -105,8 +105,9 @@ class Gauges:
         self._metrics = metrics
         self._routes = routes
 
-    def read(self) -> list[Metric]:
-        """Return everything as it is now."""
+    def read(self, database_bytes: int | None = None) -> list[Metric]:
+        """Return everything as it is now; the size of the database when it is known."""
+        size = {(): database_bytes} if database_bytes is not None else {}
         return [
             *self._exchanges(),
             *self._providers(),
@@ -114,6 +115,7 @@ class Gauges:
             self._circuits(),
             *self._limits(),
             *self._recorder(),
+            _gauge("database_size_bytes", "Room that the database takes.", size),
             _gauge("build_info", "The running version.", {(self._from.version,): 1}, "version"),
         ]
 

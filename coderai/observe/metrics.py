@@ -129,7 +129,7 @@ class Metrics:
     def over(self, timeline: Timeline) -> None:
         """A request is over."""
         provider = timeline.provider
-        if not provider:
+        if not provider or (timeline.interception is not None and not timeline.begun):  # its start was not recorded
             if timeline.status >= 400:
                 self._refused.inc(str(timeline.status))
             return

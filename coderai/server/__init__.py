@@ -114,7 +114,7 @@ async def serve(
         services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
         served = Served(services.providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
         await served.reload()
-        parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough)
+        parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough, store)
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),

@@ -5,13 +5,13 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from coderai import __version__
 from coderai.control.served import Served
-from coderai.errors import BadSettings
+from coderai.errors import BadSettings, StoreError
 from coderai.gateway.calling import told
 from coderai.gateway.limits import Limits
 from coderai.gateway.passthrough import Passthrough
@@ -25,6 +25,8 @@ from coderai.providers.registry import FAMILIES, Registry
 from coderai.recorder import Recorder
 from coderai.server.listeners import listen, runner_for
 from coderai.settings import Settings
+from coderai.store.engine import Store
+from coderai.store.size import size
 
 if TYPE_CHECKING:  # imported when they are wanted: start-up time and memory are promises
     from coderai.observe.gauges import Gauges
@@ -36,6 +38,7 @@ ROUTES = {
     for path, api in family.recorded.items()
 }
 """Patterns of recorded routes, as labels."""
+_SIZE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ class Parts:
     registry: Registry
     breakers: Breakers | None
     passthrough: Passthrough
+    store: Store
 
     def gauges(self, metrics: "Metrics") -> "Gauges":
         """Return what reads them."""
@@ -144,8 +148,9 @@ async def exposing(settings: Settings, metrics: "Metrics | None", parts: Parts) 
     gauges = parts.gauges(metrics)
 
     async def scrape(request: web.Request) -> web.Response:
+        room = await _size(parts.store)
         body, content_type = await asyncio.to_thread(
-            exposed, metrics.registry, gauges.read(), request.headers.get("Accept", "")
+            exposed, metrics.registry, gauges.read(room), request.headers.get("Accept", "")
         )
         return web.Response(body=body, headers={"Content-Type": content_type})
 
@@ -158,3 +163,12 @@ async def exposing(settings: Settings, metrics: "Metrics | None", parts: Parts) 
         yield url
     finally:
         await runner.cleanup()
+
+
+async def _size(store: Store) -> int | None:
+    """Return the size of the database; None when it does not say so at once, for that is when metrics are needed."""
+    try:
+        async with asyncio.timeout(_SIZE_SECONDS):
+            return await size(store)
+    except (StoreError, TimeoutError):
+        return None

@@ -12,8 +12,9 @@ import aiohttp
 from coderai.demo.answers import error_answer
 from coderai.demo.provider import Reply, ScriptedProvider, Seen, Stall
 from coderai.records import Api
-from tests.end_to_end.asking import APIS, Client, calling
+from tests.end_to_end.asking import APIS, Client, calling, rest
 from tests.end_to_end.conftest import LOOKING, make_token, small_agent
+from tests.end_to_end.faults import LockedFile
 from tests.end_to_end.processes import Gateway
 from tests.scraping import OLDER, OURS, Scraped, promtool, scrape
 
@@ -104,6 +105,7 @@ def _check_exchanges(found: Scraped) -> None:
     assert found.sum("recorder_committed_records_total") == 18
     assert (found.sum("recorder_queue_depth"), found.sum("recorder_lost_records_total")) == (0, 0)
     assert found.sum("recorder_commit_duration_seconds_count") > 0
+    assert found.sum("database_size_bytes") > 100_000
 
 
 def _check_calls(found: Scraped) -> None:
@@ -158,6 +160,36 @@ async def test_what_is_under_way_is_in_flight_and_left_exchanges_are_recorded(tm
     assert (during.sum("requests_running"), during.sum("answered_total")) == (1, 0)
     assert (after.sum("interceptions_inflight"), after.sum("answered_total"), after.sum("recorded_total")) == (0, 1, 1)
     assert after.sum("limit_refusals_total", limit="capacity") == 1
+
+
+async def test_while_the_store_is_away_answered_is_ahead_of_recorded_and_afterwards_it_is_not(tmp_path: Path):
+    stall = Stall()
+
+    def slow(seen: Seen) -> Reply:
+        answer = small_agent(seen)
+        return answer.cut(2, stall, *answer.chunks[2:]) if b"slow" in seen.body else answer
+
+    waits = ("--recorder-begin-wait=500ms", "--recorder-end-wait=1s")
+    locked = LockedFile(f"sqlite:///{tmp_path}/coderai.db")
+    async with measured(tmp_path, ScriptedProvider(slow), *waits) as (gateway, url):
+        token = await make_token(gateway)
+        async with calling(gateway, token) as client:
+            async with client.asking("chat", "slow") as answer:
+                await answer.content.readany()
+                await locked.begin(gateway)
+                stall.release()
+                assert b"[DONE]" not in (await rest(answer)).body
+            assert (await client.ask("messages", "hi")).status == 503
+            away = await scrape(url)
+            await locked.end(gateway)
+            async with asyncio.timeout(30):
+                while (back := await scrape(url)).sum("recorder_queue_depth"):
+                    pass
+    assert (away.sum("answered_total"), away.sum("recorded_total")) == (1, 0)
+    assert away.sum("recorder_queue_depth") >= 1
+    assert (back.sum("answered_total"), back.sum("recorded_total")) == (1, 1)
+    assert back.sum("recorder_lost_records_total") == 0
+    assert back.by("refused_requests_total", "status") == {("503",): 1}
 
 
 async def test_websockets_count_like_http(tmp_path: Path):

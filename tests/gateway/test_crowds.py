@@ -18,6 +18,7 @@ from coderai.providers.retries import Retries
 from coderai.records import Api
 from tests.gateway.conftest import TOKEN, Opening, Setting
 from tests.gateway.test_recorded import MESSAGES
+from tests.providers.test_keys import Clock
 
 KEYS = tuple(f"sk-crowd-{number}-0123456789" for number in range(5))
 PATH = "/anthropic/v1/messages"
@@ -84,7 +85,7 @@ async def test_everything_comes_back_to_zero(opened: Opening, seed: int):
 
 async def test_two_hundred_clients_of_keys_that_are_all_refused(opened: Opening):
     refusal = error_answer(Api.MESSAGES, 429, "slow down", {"Retry-After": "7"})
-    async with opened(*[refusal] * 1000, keys=KEYS) as setting:
+    async with opened(*[refusal] * 1000, keys=KEYS, clock=Clock()) as setting:
         answers = await asyncio.gather(
             *[setting.post(PATH, MESSAGES, headers={"X-Claude-Code-Session-Id": f"s{n}"}) for n in range(200)]
         )

@@ -45,7 +45,8 @@ async def traced(tmp_path: Path, *options: str, **environment: str) -> AsyncIter
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("stream", [True, False])
 async def test_an_exchange_is_a_tree_of_spans(tmp_path: Path, api: str, stream: bool):
-    async with traced(tmp_path) as (gateway, collector), calling(gateway, await make_token(gateway)) as client:
+    loud = ("--trace-logs", "--aibridge-structured-logging", "--log-filter=.*", f"--log-json={tmp_path / 'log'}")
+    async with traced(tmp_path, *loud) as (gateway, collector), calling(gateway, await make_token(gateway)) as client:
         assert (await client.ask(api, "a very private prompt", stream=stream)).status == 200
     (server,) = [span for span in collector.spans if not span.parent_span_id]
     family, route = ("anthropic", "/v1/messages") if api == "messages" else ("openai", f"/v1/{_path(api)}")
@@ -74,6 +75,7 @@ async def test_an_exchange_is_a_tree_of_spans(tmp_path: Path, api: str, stream: 
     assert all(server.start_time_unix_nano <= span.start_time_unix_nano for span in collector.spans)
     assert all(span.end_time_unix_nano <= server.end_time_unix_nano for span in collector.spans)
     assert collector.resources[0]["service.name"] == "coder-ai-gateway"
+    assert "private prompt" in (tmp_path / "log").read_text(encoding="utf-8")
     for content in (b"private prompt", b"test_login.py", b"Where is the test", CANARY.encode()):
         assert content not in collector.raw
 

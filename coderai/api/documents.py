@@ -238,6 +238,25 @@ class Sessions(Document):
     next_cursor: NotRequired[str | None]
 
 
+class UsageGroup(Document):
+    """Beside the sums, a member for each dimension that was asked for."""
+
+    user: NotRequired[Person | None]
+    provider: NotRequired[str | None]
+    model: NotRequired[str | None]
+    client: NotRequired[str | None]
+    day: NotRequired[str | None]
+    interceptions: int
+    token_usage_summary: Tokens
+
+
+class UsageSummary(Document):
+    by: list[str]
+    count: int
+    groups: list[UsageGroup]
+    total: UsageGroup
+
+
 class ToolCall(Document):
     id: str
     interception_id: str

@@ -23,6 +23,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows of a 
 Everything = Annotated[bool, typer.Option("--all", help="Of all times.")]
 
 DAY = timedelta(hours=24)
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from coderai.cli import (
     config,
     db,
     demo,
+    export,
     interceptions,
     keys,
     models,
@@ -25,6 +26,7 @@ from coderai.cli import (
     sessions,
     signing_in,
     tokens,
+    usage,
     users,
 )
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
@@ -107,6 +109,8 @@ _NOUNS: Final = (
     ("overrides", "Which model is meant in which context.", overrides.register),
     ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
     ("interceptions", "Single exchanges with a provider.", interceptions.register),
+    ("usage", "How much was used, by whom and with what.", usage.register),
+    ("export", "Records as JSON lines or CSV, all of them.", export.register),
     ("audit", "Who changed what on this server.", audit.register),
     ("config", "The server's settings: what is in force, what there is.", config.register),
     ("db", "Work on the local data directory itself.", db.register),

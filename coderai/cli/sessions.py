@@ -14,6 +14,7 @@ from coderai.cli.options import Run, command
 from coderai.cli.shapes import Session, SessionDetail, SessionPage, Thread, read, who
 from coderai.cli.text import Column, Look, count, distinct, one_line, table, when
 from coderai.cli.tree import session_lines
+from coderai.cli.watching import watch_command
 from coderai.errors import Conflict, NotFound
 
 PATH = "/api/v2/aibridge/sessions"
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     command(app, "list")(list_command)
     command(app, "ls", hidden=True)(list_command)
     command(app, "show")(show_command)
+    command(app, "watch")(watch_command)
 
 
 def list_command(

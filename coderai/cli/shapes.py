@@ -41,6 +41,8 @@ class Session(Document, frozen=True):
     ended_at: str | None = None
     last_active_at: str | None = None
     threads: int = 0
+    interceptions: int = 0
+    running: int = 0
     token_usage_summary: Tokens = Tokens()
     last_prompt: str | None = None
 
@@ -50,6 +52,25 @@ class SessionPage(Document, frozen=True):
     count_capped: bool = False
     sessions: list[Session] = []
     next_cursor: str | None = None
+
+
+class UsageGroup(Document, frozen=True):
+    """Beside the sums, a value for each dimension that was asked for."""
+
+    user: Person = Person()
+    provider: str = ""
+    model: str = ""
+    client: str = ""
+    day: str = ""
+    interceptions: int = 0
+    token_usage_summary: Tokens = Tokens()
+
+
+class UsageSummary(Document, frozen=True):
+    by: list[str] = []
+    count: int = 0
+    groups: list[UsageGroup] = []
+    total: UsageGroup = UsageGroup()
 
 
 class Thought(Document, frozen=True):

@@ -23,9 +23,12 @@ from coderai.store.providers import Providers
 from coderai.store.running import running_counts, running_sessions
 from coderai.store.sessions import Place, Session, SessionPage, Sessions
 from coderai.store.threads import Thread, ThreadPage, Threads
-from coderai.store.users import Users
+from coderai.store.usage import Dimension, Used, used
+from coderai.store.users import Person, Users
 
 _NOTHING = Count(0, capped=False)
+_SUMMING_SECONDS = 60.0
+"""A summary goes through all rows of its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ class SessionDetail:
     threads: Sequence[Thread]
     token_metadata: Sequence[Mapping[str, Any]] = field(default=())
     """Of every response of the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageList:
+    """Groups of a summary, with the people that they are about."""
+
+    groups: Sequence[Used]
+    people: Mapping[str, Person]
 
 
 class Lookup:
@@ -141,6 +152,15 @@ class Lookup:
             return await distinct_labels(
                 db, label, prefix=prefix, visible_to=visible_to, limit=page.limit, offset=page.offset
             )
+
+    async def usage(self, caller: Caller, by: Sequence[Dimension], asked: Filter) -> UsageList:
+        """Return what was used in the visible records that match, grouped *by*. Raises Invalid."""
+        if not self._sees_any(caller):
+            return UsageList((), {})
+        async with self._store.reading(limit=_SUMMING_SECONDS) as db:
+            groups = await used(db, by, await self._resolved(db, caller, asked))
+            ids = {each.group[by.index("user")] for each in groups} if "user" in by else set()
+            return UsageList(groups, await Users(db).people(ids))
 
     def _sees_any(self, caller: Caller) -> bool:
         if not in_scope(caller, Right.READ_OWN_RECORDS):

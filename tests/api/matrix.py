@@ -100,6 +100,7 @@ TOKENS = [
     row("DELETE /api/v2/users/{max}/keys/{token}", 204, *[404] * 4, 403, route=_KEYS + "/{id}"),
     row("PUT /api/v2/users/{max}/keys/{token}/expire", 204, *[404] * 4, 403, route=_KEYS + "/{id}/expire"),
 ]
+USAGE = [row("GET /api/v2/ai/usage", *[200] * 5, 403)]
 AUDIT = [row("GET /api/v2/audit", 200, 200, 403, 403, 403, 403)]
 
 _UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -189,6 +190,7 @@ MATRIX = [
     *SIGN_IN,
     *TOKENS,
     *AUDIT,
+    *USAGE,
     *PROVIDERS,
     *MODELS,
     *PERSONAL_KEYS,

@@ -31,6 +31,7 @@ class FakeApi:
 
     url: str = ""
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    later: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
     """Set with the first request."""
@@ -40,6 +41,17 @@ class FakeApi:
     def put(self, route: str, document: Any, status: int = 200) -> None:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         self.answers[route] = (status, body)
+
+    def script(self, route: str, document: Any, status: int = 200) -> None:
+        """Answer so from the second time on; again for the third, and so on."""
+        self.later.setdefault(route, []).append((status, json.dumps(document).encode()))
+
+    def next(self, route: str) -> tuple[int, bytes]:
+        """Return the answer for now."""
+        answer = self.answers.get(route, (404, b'{"message":"Not found."}'))
+        if self.later.get(route):
+            self.answers[route] = self.later[route].pop(0)
+        return answer
 
     @property
     def last(self) -> Asked:
@@ -61,7 +73,7 @@ def api() -> Iterator[FakeApi]:
             )
             fake.arrived.set()
             fake.waits.wait()
-            status, content = fake.answers.get(f"{self.command} {parts.path}", (404, b'{"message":"Not found."}'))
+            status, content = fake.next(f"{self.command} {parts.path}")
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

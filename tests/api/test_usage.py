@@ -1,0 +1,91 @@
+"""Summaries of what was used."""
+
+import pytest
+
+from tests.api.building import record, start
+from tests.api.conftest import Api
+from tests.store.building import usage
+
+
+@pytest.fixture
+async def busy(api: Api) -> Api:
+    """Two days: mia with two models, max with one; something of mia still runs."""
+    mia, max_ = api.ids["mia"], api.ids["max"]
+    await record(api.store, mia, 0, usage(1), usage(2), model="opus", client="Codex")
+    await record(api.store, mia, 24 * 60, usage(4), model="haiku", provider_name="")
+    await record(api.store, max_, 24 * 60 + 1, usage(8), model="opus")
+    await start(api.store, mia, 24 * 60 + 2, model="opus")
+    return api
+
+
+async def groups(api: Api, by: str, who: str = "olga", **parameters: str) -> list[tuple[object, ...]]:
+    """The values of the dimensions, exchanges and input tokens of each group."""
+    body = (await api.get("ai/usage", who, by=by, **parameters)).body
+    return [
+        (
+            *(each[name]["username"] if name == "user" else each[name] for name in by.split(",")),
+            each["interceptions"],
+            each["token_usage_summary"]["input_tokens"],
+        )
+        for each in body["groups"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("user", [("max", 1, 8), ("mia", 2, 7)]),
+        ("model", [("opus", 2, 11), ("haiku", 1, 4)]),
+        ("client", [("Claude Code", 2, 12), ("Codex", 1, 3)]),
+        ("provider", [("anthropic", 3, 15)]),
+        ("day", [("2026-11-21", 2, 12), ("2026-11-20", 1, 3)]),
+        ("user,model", [("max", "opus", 1, 8), ("mia", "haiku", 1, 4), ("mia", "opus", 1, 3)]),
+        ("day,user", [("2026-11-21", "max", 1, 8), ("2026-11-21", "mia", 1, 4), ("2026-11-20", "mia", 1, 3)]),
+    ],
+)
+async def test_what_was_used_is_grouped(busy: Api, by: str, expected: list[tuple[object, ...]]) -> None:
+    assert await groups(busy, by) == expected
+
+
+async def test_all_four_kinds_of_tokens_are_summed_up(busy: Api) -> None:
+    body = (await busy.get("ai/usage", by="user", limit="1")).body
+    assert (body["by"], body["count"], len(body["groups"])) == (["user"], 2, 1)
+    assert body["total"] == {
+        "interceptions": 3,
+        "token_usage_summary": {
+            "input_tokens": 15,
+            "output_tokens": 150,
+            "cache_read_input_tokens": 1500,
+            "cache_write_input_tokens": 15000,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"model": "opus"}, [("max", 1, 8), ("mia", 1, 3)]),
+        ({"initiator": "mia", "client": "Codex"}, [("mia", 1, 3)]),
+        ({"started_after": "2026-11-21T00:00:00Z"}, [("max", 1, 8), ("mia", 1, 4)]),
+        ({"q": "model:none"}, []),
+    ],
+)
+async def test_the_filters_of_lists_apply(
+    busy: Api, parameters: dict[str, str], expected: list[tuple[object, ...]]
+) -> None:
+    assert await groups(busy, "user", **parameters) == expected
+
+
+async def test_a_member_sees_the_own_usage_only(busy: Api) -> None:
+    assert await groups(busy, "user", "mia") == [("mia", 2, 7)]
+
+
+async def test_what_was_asked_for_on_somebodys_behalf_counts_for_them_too(api: Api) -> None:
+    await record(api.store, api.ids["bot"], on_behalf_of=api.ids["mia"])
+    assert await groups(api, "user", "mia") == [("bot", 1, 1)]
+
+
+@pytest.mark.parametrize("by", ["colour", "user,user"])
+async def test_other_groups_are_refused(api: Api, by: str) -> None:
+    answer = await api.get("ai/usage", by=by)
+    assert (answer.status, answer.fields) == (400, ["by"])

@@ -61,12 +61,13 @@ class Exchanges:
         encoding = request.headers.get("Content-Encoding", "")
         plain = decoded(body, encoding, self._max_bytes) if encoding else body
         ask = wire.read_request(plain)
+        edited = wire.upstream_body(plain, ask)
         entry = await self._ledger.begin(admitted, ask, wire)  # no record, no call
 
         with self._watch.flight(request) as flight:
             flight.interception = entry.interception
-            job = _job(admitted, ask, entry.interception, body, plain, wire.upstream_body(plain, ask))
-            del body, plain  # not held for as long as a stream lasts
+            job = _job(admitted, ask, entry.interception, body, plain, edited)
+            del body, plain, edited  # not held for as long as a stream lasts
             running = Running(admitted, wire, ask, entry, job, flight)
             try:
                 if ask.background:

@@ -111,3 +111,34 @@ def test_prometheus_takes_the_expressions_of_the_dashboard(tmp_path: Path):
     path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
     done = subprocess.run([promtool(), "check", "rules", path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "fires"),
+    [
+        ("CoderaiAnswersNotRecorded", {"answered_total": "10x20", "recorded_total": "9x20"}, True),
+        ("CoderaiAnswersNotRecorded", {"answered_total": "10x20", "recorded_total": "10x20"}, False),
+        ("CoderaiRecordsLost", {"recorder_lost_records_total": "0 0 1x20"}, True),
+        ("CoderaiNoKeyLeft", {'key_pool_state{state="valid"}': "0x20"}, True),
+        ("CoderaiNoKeyLeft", {'key_pool_state{state="valid"}': "1x20"}, False),
+        ("CoderaiProvidersNotReloaded", {
+            "providers_last_reload_timestamp_seconds": "9x20",
+            "providers_last_reload_success_timestamp_seconds": "8x20",
+        }, True),
+        ("CoderaiProviderFails", {
+            'upstream_requests_total{status="200"}': "0+7x20",
+            'upstream_requests_total{status="503"}': "0+3x20",
+        }, True),
+        ("CoderaiAbsent", {"recorded_total": "1x20"}, True),
+    ],
+)  # fmt: skip
+def test_an_alert_fires_when_it_should(tmp_path: Path, alert: str, series: dict[str, str], fires: bool):
+    inputs = [{"series": f"coder_ai_gateway_{name}", "values": values} for name, values in series.items()]
+    count = {"expr": f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)', "eval_time": "16m"}
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [
+        {**count, "exp_samples": [{"labels": "{}", "value": int(fires)}]},
+    ]}  # fmt: skip
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(PLACE / "alerts.yaml")], "tests": [test]}))
+    done = subprocess.run([promtool(), "test", "rules", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -11,12 +11,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from coderai.errors import StoreUnavailable, StoreUnusable
+from coderai.errors import StoreError, StoreUnavailable, StoreUnusable
 from coderai.ids import new_id
 from coderai.store import processes, watching
 from coderai.store.locations import Location, claim_file, locate
 from coderai.store.migrations import HEAD
-from coderai.store.prepare import prepare
+from coderai.store.prepare import prepare, revision
 from coderai.store.schema import changes
 from coderai.store.trouble import driver_errors, translated, unavailable
 from coderai.store.writer import RecordStore
@@ -167,6 +167,21 @@ async def open_store(
         await engine.dispose()
 
 
+async def revision_of(url: str) -> str | None:
+    """Return the schema that the database at *url* has; None for one without. Raises as ``open_store`` does."""
+    location = locate(url)
+    if location.path is not None and not location.path.exists():
+        return None
+    engine = _sqlite_engine(location.path, "FULL") if location.path else _postgres_engine(location.dsn)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(revision)
+    except (DatabaseError, OSError) as error:
+        raise _refused(location, error) from error
+    finally:
+        await engine.dispose()
+
+
 async def _prepare(engine: AsyncEngine, location: Location, *, create: bool) -> str:
     try:
         async with engine.connect() as connection:
@@ -174,9 +189,13 @@ async def _prepare(engine: AsyncEngine, location: Location, *, create: bool) -> 
             async with connection.begin():
                 return await connection.run_sync(prepare, create=create)
     except (DatabaseError, OSError) as error:
-        if "not a database" in str(error):
-            raise StoreUnusable(f"{location.path} is not an SQLite database") from error
-        raise unavailable(error) from error
+        raise _refused(location, error) from error
+
+
+def _refused(location: Location, error: Exception) -> StoreError:
+    if "not a database" in str(error):
+        return StoreUnusable(f"{location.path} is not an SQLite database")
+    return unavailable(error)
 
 
 def _records(location: Location, synchronous: Synchronous) -> AbstractAsyncContextManager[RecordStore]:

@@ -35,6 +35,13 @@ def prepare(connection: Connection, *, create: bool) -> str:
     return str(connection.execute(select(meta.c.value).where(meta.c.key == "deployment_id")).scalar_one())
 
 
+def revision(connection: Connection) -> str | None:
+    """Return the schema of the database behind *connection*; None for one that has none of ours."""
+    if "alembic_version" not in inspect(connection).get_table_names():
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
 def _create(connection: Connection) -> None:
     metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))

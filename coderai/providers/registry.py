@@ -22,6 +22,8 @@ FAMILIES: Final = {family.name: family for family in (OPENAI, ANTHROPIC, COPILOT
 _CHATGPT: Final = "chatgpt.com"
 """Codex' backend for people who signed in with their subscription."""
 
+DOUBLED: Final = "the base URL ends in /v1, which is part of every call as well: leave it out unless that is meant"
+
 State = Literal["enabled", "disabled", "error"]
 
 
@@ -123,6 +125,8 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
         _check(instance, family, allow_byok=allow_byok)
     except BadSettings as error:
         return replace(instance, state="error", reason=str(error))
+    if family is ANTHROPIC and base_url.endswith("/v1"):
+        return replace(instance, reason=DOUBLED)
     return instance
 
 

@@ -69,7 +69,8 @@ def _keys(instance: Instance) -> str:
 def _state(instance: Instance) -> str:
     if instance.state == "error":
         return f"error: {instance.reason}"
-    return instance.state if len(instance.keys) or instance.dialect else f"{instance.state} (own key only)"
+    state = instance.state if len(instance.keys) or instance.dialect else f"{instance.state} (own key only)"
+    return f"{state}; {instance.reason}" if instance.reason else state
 
 
 def _command() -> str:

@@ -70,3 +70,17 @@ def test_an_instance_that_cannot_work_still_has_its_family_for_the_form_of_its_e
 
 def test_keys_are_never_shown():
     assert PLAIN not in repr(built("azure", keys=(PLAIN,)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "base_url", "remark"),
+    [
+        ("anthropic", "https://llm.example.com/v1", DOUBLED),
+        ("anthropic", "https://llm.example.com/v1/", DOUBLED),
+        ("anthropic", "https://llm.example.com/anthropic", ""),
+        ("openai", "https://llm.example.com/v1", ""),
+    ],
+)
+def test_a_base_url_that_repeats_what_calls_bring_is_remarked(kind: str, base_url: str, remark: str) -> None:
+    instance = build(ProviderConfig(kind, "x", base_url, ("sk-1",)), allow_byok=True)
+    assert (instance.state, instance.reason) == ("enabled", remark)

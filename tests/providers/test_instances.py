@@ -3,6 +3,8 @@
 import pytest
 
 from coderai.kinds import KINDS
+from coderai.providers.registry import DOUBLED, build
+from coderai.settings import ProviderConfig
 from tests.providers.test_joining import AZURE, CHATGPT, built
 
 PLAIN = "0123456789abcdef0123456789abcdef"

@@ -27,6 +27,11 @@ SCOPES: Final = (EVERYTHING, USE, READ, ADMINISTER)
 _OLD_NAMES: Final = {"all": EVERYTHING}
 
 
+def without_tokens(text: str) -> str:
+    """Return *text* with the secret of everything that looks like a token left out."""
+    return _FORMAT.sub(r"\1-...", text)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenText:
     """The two parts of a token."""

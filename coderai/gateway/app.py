@@ -9,6 +9,7 @@ from aiohttp import web
 from coderai.access.callers import Caller
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
+from coderai.access.tokens import without_tokens
 from coderai.errors import CoderaiError, Conflict, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
 from coderai.gateway.credentials import Credential, brought, choose, query_upstream, saved
@@ -189,9 +190,8 @@ def _same_way(one: Admitted, other: Admitted) -> bool:
 
 
 def _shown(request: web.BaseRequest) -> str:
-    """Return the path as it may be logged and repeated: somebody may have put the token into it."""
-    token, _ = data_plane_token(request.headers)
-    return Redaction((token,)).text(request.raw_path.partition("?")[0])
+    """Return the path as it may be logged and repeated: somebody may have put a token into it."""
+    return without_tokens(request.raw_path.partition("?")[0])
 
 
 def _wants_websocket(request: web.BaseRequest) -> bool:

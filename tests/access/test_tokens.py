@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from coderai.access.tokens import ALPHABET, TokenText, digest, generate, matches, parse, scopes
+from coderai.access.tokens import ALPHABET, TokenText, digest, generate, matches, parse, scopes, without_tokens
 from coderai.errors import Invalid, NotSignedIn
 
 
@@ -63,3 +63,18 @@ def test_scopes(wanted: tuple[str, ...], given: tuple[str, ...]) -> None:
 def test_an_unknown_scope_is_refused() -> None:
     with pytest.raises(Invalid, match="ai:everything"):
         scopes(("ai:everything",))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/api/v2/aibridge/openai/v1/WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe", "/api/v2/aibridge/openai/v1/WuoWs4ZsMX-..."),
+        ("/openai/v1/models", "/openai/v1/models"),
+        (
+            "a WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe b WuoWs4ZsMX-7hQ2mB9xTzLr4KpVd1NcYe",
+            "a WuoWs4ZsMX-... b WuoWs4ZsMX-...",
+        ),
+    ],
+)
+def test_what_looks_like_a_token_is_not_shown(text: str, shown: str):
+    assert without_tokens(text) == shown

@@ -1,6 +1,7 @@
 """Databases for every test: whatever uses ``database_url`` or ``store`` runs on SQLite and on a real PostgreSQL."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,14 @@ def postgres_server() -> Iterator[postgres.Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our tables, to be copied: making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "coderai.db"
+    postgres.run(postgres.make_tables(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def dialect(request: pytest.FixtureRequest) -> str:
     """The database that the test runs on."""
@@ -29,8 +38,9 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
-    """A database of the test's own, with our tables (PostgreSQL) or not yet there (SQLite)."""
+    """A database of the test's own, with our tables."""
     if dialect == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "coderai.db")
         return f"sqlite:///{tmp_path}/coderai.db"
     return str(request.getfixturevalue("postgres_server").fresh())
 

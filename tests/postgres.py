@@ -34,12 +34,12 @@ class Server:
         """Return the URL of a new database with our tables."""
         if self._template is None:
             name = f"coderai_{new_id().replace('-', '')}"
-            _run(_open_once(self._create(name, "template0")))
+            run(make_tables(self._create(name, "template0")))
             self._template = name
         return self._create(f"coderai_{new_id().replace('-', '')}", self._template)
 
     def _create(self, name: str, template: str) -> str:
-        _run(_execute(self._url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        run(_execute(self._url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
         return urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
 
@@ -54,9 +54,10 @@ def running() -> Iterator[Server | None]:
         with contextlib.ExitStack() as stack:
             found = _from_package(directory, stack) or _installed(directory, stack)
             if found is not None:
-                for setting in ("fsync", "full_page_writes"):  # a server for minutes need not survive a crash
-                    _run(_execute(found, f"ALTER SYSTEM SET {setting} = off"))
-                _run(_execute(found, "SELECT pg_reload_conf()"))
+                # A server for minutes need not survive a crash, and is not tidied a hundred databases at a time.
+                for setting in ("fsync", "full_page_writes", "autovacuum"):
+                    run(_execute(found, f"ALTER SYSTEM SET {setting} = off"))
+                run(_execute(found, "SELECT pg_reload_conf()"))
             yield Server(found) if found else None
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -90,7 +91,7 @@ def _installed(directory: Path, stack: contextlib.ExitStack) -> str | None:
     return f"postgresql://postgres@/postgres?host={directory}"
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
     """Run *work* on a loop of its own, whatever loop the test has."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()
@@ -106,7 +107,8 @@ async def _execute(url: str, statement: str) -> None:
         await connection.close()
 
 
-async def _open_once(url: str) -> None:
+async def make_tables(url: str) -> None:
+    """Give the database at *url* our tables."""
     from coderai.store.engine import open_store
 
     async with open_store(url, jobs=False):

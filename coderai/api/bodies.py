@@ -3,8 +3,9 @@
 from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from coderai.api.parameters import unstorable
 from coderai.errors import Invalid, TooLarge
 
 MOST_BYTES: Final = 1 << 20
@@ -17,7 +18,14 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
 
 
-Text = Annotated[str, Field(max_length=1024)]
+def _storable(text: str) -> str:
+    if unstorable(text):
+        raise ValueError("holds a character that no record can hold")
+    return text
+
+
+Text = Annotated[str, Field(max_length=1024), AfterValidator(_storable)]
+"""What a database is asked for or keeps: PostgreSQL takes no U+0000."""
 
 
 class CreateUser(Body):
@@ -71,14 +79,22 @@ class SetRoles(Body):
     roles: Annotated[list[Text], Field(max_length=16)]
 
 
+class Allowed(Body):
+    """What a token is good for, of what its scopes allow."""
+
+    type: Text
+    id: Text
+
+
 class CreateToken(Body):
-    """POST /users/{user}/keys/tokens."""
+    """POST /users/{user}/keys/tokens. A token here is good for everything that its scopes allow."""
 
     token_name: Text | None = None
     lifetime: Annotated[int, Field(ge=-_NANOSECONDS, le=_NANOSECONDS)] | None = None
     scopes: list[Text] | None = None
     scope: Text | None = None
     delegate: bool | None = None
+    allow_list: list[Allowed] | None = None
 
 
 B = TypeVar("B", bound=Body)

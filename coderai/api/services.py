@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 from coderai.access.addresses import trusted_proxies
@@ -145,10 +144,4 @@ def _own_hosts(settings: Settings) -> Iterable[tuple[str, int]]:
         parts = urlsplit(settings.access_url)
         yield parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     host, port = split_address(settings.http_address)
-    yield host or "", port
-    if (host or "") in _THIS_MACHINE:
-        for name in ("127.0.0.1", "localhost", "::1"):
-            yield name, port
-
-
-_THIS_MACHINE: Final = ("", "0.0.0.0", "::", "127.0.0.1", "localhost", "::1")  # noqa: S104 - compared, not bound
+    yield host or "localhost", port

@@ -12,6 +12,7 @@ from coderai.api.bodies import CreateToken, read
 from coderai.api.parameters import flag, part
 from coderai.api.routes import About, Ask, Parameter, Route, Signed
 from coderai.control.tokens import NewToken
+from coderai.errors import Invalid
 from coderai.store.tokens import Token
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +41,9 @@ def token_shape(token: Token) -> dict[str, Any]:
 
 async def _create(ask: Ask) -> web.Response:
     body = await read(ask.request, CreateToken)
+    if any((each.type, each.id) != ("*", "*") for each in body.allow_list or ()):
+        rule = 'can hold {"type": "*", "id": "*"} only; what a token is good for is limited by its scopes'
+        raise Invalid("this token cannot be created", [("allow_list", rule)])
     wanted = NewToken(
         name=body.token_name or "",
         lifetime=timedelta(microseconds=_microseconds(body.lifetime)) if body.lifetime else None,

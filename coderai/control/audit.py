@@ -46,15 +46,17 @@ async def note(
     diff: Difference | None = None,
     *,
     status: int | None = None,
+    further: Mapping[str, Any] | None = None,
     clock: Clock = now,
 ) -> None:
     """Write an entry in the transaction of the change. A ``write`` that changed nothing is not noted.
 
     *resource_type* is a word such as ``user``, ``api_key``, ``ai_provider``, ``chat_model_config``; *target* is what
-    people call the thing. *status* is the answer's, where it is not the usual one of the action.
+    people call the thing. *status* is the answer's, where it is not the usual one of the action. *further* is what else
+    is to be said; no secrets are looked for in it.
     """
     changed = {name: pair for name, pair in (diff or {}).items() if pair[0] != pair[1]}
-    if action == "write" and not changed:
+    if action == "write" and not changed and not further:
         return
     entry = Entry(
         id=new_id(),
@@ -69,6 +71,7 @@ async def note(
         ip=caller.origin.ip,
         user_agent=_storable(caller.origin.user_agent)[:_AGENT_LENGTH],
         request_id=caller.origin.request_id,
+        additional_fields=further,
     )
     await AuditLog(db).insert(entry)
 

@@ -26,7 +26,7 @@ from coderai.store.engine import Store
 from coderai.store.personal_keys import TOPIC, PersonalKey, PersonalKeys
 from coderai.store.providers import Provider, Providers
 from coderai.store.secrets import PERSONAL_KEY
-from coderai.store.users import User
+from coderai.store.users import User, Users
 from coderai.store.watching import EVERYTHING
 
 log = logs.get("keys")
@@ -124,7 +124,9 @@ class PersonalKeyControl:
     async def _save(self, caller: Caller, target: User, named: str, key: str) -> Standing:
         moment = self._now()
         async with self._store.transaction([TOPIC]) as db:
-            provider = await _found(db, named)
+            if (await Users(db).get(target.id, lock=True)).deleted:
+                raise NotFound("user", target.username)
+            provider = await _found(db, named, lock=True)  # who takes it out of use takes this key along
             _require_willing(provider)
             kept = await PersonalKeys(db).get(target.id, provider.id)
             key_id = new_id() if kept is None else kept.id
@@ -167,12 +169,12 @@ def _require_willing(provider: Provider) -> None:
         raise Conflict(f'provider "{provider.name}" is disabled; a key for it could not be used')
 
 
-async def _found(db: AsyncConnection, named: str) -> Provider:
+async def _found(db: AsyncConnection, named: str, *, lock: bool = False) -> Provider:
     if provider_id := as_uuid(named):
-        return await Providers(db).get(provider_id)
+        return await Providers(db).get(provider_id, lock=lock)
     if not NAME.fullmatch(named):
         raise NotFound("provider", named)
-    return await Providers(db).named(named)
+    return await Providers(db).named(named, lock=lock)
 
 
 class Saved:

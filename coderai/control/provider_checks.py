@@ -1,11 +1,14 @@
 """What may be written about a provider through the API: every mistake is found at once, at its field."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import socket
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from coderai.control.users import as_uuid
 from coderai.kinds import KINDS, RESERVED_NAMES
 from coderai.settings.drafts import MOST_KEYS, NAME
 from coderai.settings.forms import check_http_url
@@ -45,7 +48,31 @@ class Written:
         return self.bedrock is not None and any(self.bedrock.get(name) for name in _CONFIGURING)
 
 
-def problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Problems:
+Place = tuple[str, int]
+"""Host and port, in one spelling. See ``place``."""
+
+
+def place(host: str, port: int) -> Place:
+    """Return where that leads to: whatever means this machine is ``localhost``."""
+    name = host.lower().rstrip(".")
+    address = _address(name)
+    if address is None:
+        return "localhost" if name.endswith(".localhost") else name, port
+    return "localhost" if address.is_loopback or address.is_unspecified else str(address), port
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(name)
+    except ValueError:
+        try:
+            return ip_address(socket.inet_aton(name))  # 127.1 and 2130706433 are addresses as well
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def problems(written: Written, own_hosts: Collection[Place]) -> Problems:
     """Return everything that is wrong with *written*; *own_hosts* are those on which this gateway listens."""
     found: Problems = []
     kind = KINDS.get(written.type)
@@ -69,10 +96,12 @@ def _name_problems(name: str) -> Problems:
         return [("name", f'may hold only a-z, 0-9 and "-" between them, at most {_LONGEST_NAME} characters')]
     if name in RESERVED_NAMES:
         return [("name", f"is reserved; my-{name} is free")]
+    if as_uuid(name):
+        return [("name", "looks like an id; no provider could be found by it")]
     return []
 
 
-def _url_problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Problems:
+def _url_problems(written: Written, own_hosts: Collection[Place]) -> Problems:
     url = written.base_url
     if not url:
         if written.is_bedrock or written.type == "bedrock":
@@ -92,7 +121,7 @@ def _url_problems(written: Written, own_hosts: Iterable[tuple[str, int]]) -> Pro
     if len(url) > MOST_TEXT:
         return [("base_url", f"must have at most {MOST_TEXT} characters")]
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    if (parts.hostname or "", port) in set(own_hosts):
+    if place(parts.hostname or "", port) in own_hosts:
         return [("base_url", "points at this gateway itself; write the address of the provider")]
     return []
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,10 +14,10 @@ from coderai.access.callers import Caller
 from coderai.access.credentials import mask
 from coderai.access.roles import Right, require
 from coderai.access.sealing import Sealed
-from coderai.control.audit import Difference, created, note
+from coderai.control.audit import Action, Difference, created, note
 from coderai.control.clock import Clock, now
 from coderai.control.configured import CONFIG
-from coderai.control.provider_checks import Problems, Written, problems
+from coderai.control.provider_checks import Problems, Written, place, problems
 from coderai.control.users import as_uuid
 from coderai.control.vault import Vault
 from coderai.errors import Conflict, Invalid
@@ -107,7 +107,7 @@ class ProviderControl:
     ) -> None:
         self._store = store
         self._vault = vault
-        self._own_hosts = frozenset(own_hosts)
+        self._own_hosts = frozenset(place(*each) for each in own_hosts)
         self._now = clock
 
     async def list(self, caller: Caller) -> Sequence[Kept]:
@@ -151,7 +151,7 @@ class ProviderControl:
         try:
             async with self._store.transaction([TOPIC]) as db:
                 await Providers(db).insert(provider)
-                await note(db, caller, "create", _RESOURCE, provider_id, provider.name, _noted(provider, bedrock))
+                await self._note(db, caller, "create", provider, _noted(provider, bedrock))
                 await self._add_keys(db, caller, provider, wanted.keys, moment)
         except IntegrityError as error:
             text = f'there is a provider "{wanted.name}" already'
@@ -165,26 +165,26 @@ class ProviderControl:
             raise Invalid("nothing to change: send display_name, enabled, base_url, api_keys or settings")
         moment = self._now()
         async with self._store.transaction([TOPIC]) as db:
-            kept = await self._found(db, named)
+            kept = await self._found(db, named, lock=True)
             before = kept.provider
             _refuse_configured(before)
             after, bedrock = self._changed(kept, patch)
-            await self._change_keys(db, caller, kept, patch, moment)
+            keys = await self._change_keys(db, caller, kept, patch, moment)
             await Providers(db).update(replace(after, updated_at=moment))
             new, old = _noted(after, bedrock), _noted(before, kept.bedrock)
             diff = {name: (old.get(name, (None, None))[1], new.get(name, (None, None))[1]) for name in {*old, *new}}
-            await note(db, caller, "write", _RESOURCE, before.id, before.name, diff)
+            await self._note(db, caller, "write", before, diff, keys)
         return await self.find(caller, kept.provider.id)
 
     async def delete(self, caller: Caller, named: str) -> None:
         """Take it out of use; its records stay, its keys are destroyed, people's too. Raises NotFound, Conflict."""
         require(caller, Right.KEEP_PROVIDERS)
         async with self._store.transaction([TOPIC]) as db:
-            kept = await self._found(db, named)
+            kept = await self._found(db, named, lock=True)
             _refuse_configured(kept.provider)
             await self._remove_keys(db, caller, kept, kept.keys)
             await PersonalKeys(db).delete_for_provider(kept.provider.id)
-            await note(db, caller, "delete", _RESOURCE, kept.provider.id, kept.provider.name)
+            await self._note(db, caller, "delete", kept.provider)
             gone = replace(kept.provider, deleted=True, enabled=False, settings=None, updated_at=self._now())
             await Providers(db).update(gone)
 
@@ -221,29 +221,50 @@ class ProviderControl:
 
     async def _change_keys(
         self, db: AsyncConnection, caller: Caller, kept: Kept, patch: ProviderPatch, moment: datetime
-    ) -> None:
+    ) -> Mapping[str, Any] | None:
+        """Return what is said of it in the audit log of the provider; None when nothing changed."""
         if patch.keys is None:
-            return
+            return None
         staying = {wish.id for wish in patch.keys if wish.id is not None}
-        await self._remove_keys(db, caller, kept, [key for key in kept.keys if key.id not in staying])
+        leaving = [key for key in kept.keys if key.id not in staying]
+        await self._remove_keys(db, caller, kept, leaving)
         new = [wish.api_key for wish in patch.keys if wish.api_key is not None]
-        await self._add_keys(db, caller, kept.provider, new, moment)
+        added = await self._add_keys(db, caller, kept.provider, new, moment)
+        if not (added or leaving):
+            return None
+        return {"added": _named(added), "removed": _named(leaving), "kept": len(staying)}
 
     async def _add_keys(
         self, db: AsyncConnection, caller: Caller, provider: Provider, texts: Iterable[str], moment: datetime
-    ) -> None:
+    ) -> Sequence[KeptKey]:
+        added = []
         for position, text in enumerate(texts):
-            key_id = new_id()
-            sealed = self._vault.seal(text, PROVIDER_KEY, key_id)
-            at = moment + timedelta(microseconds=position)  # their order is the order of trying
-            await Providers(db).insert_key(ProviderKey(key_id, provider.id, sealed, at))
-            await note(db, caller, "create", _KEY_RESOURCE, key_id, provider.name, created(api_key=text))
+            # Their order is the order of trying.
+            key = KeptKey(new_id(), text, moment + timedelta(microseconds=position))
+            sealed = self._vault.seal(text, PROVIDER_KEY, key.id)
+            await Providers(db).insert_key(ProviderKey(key.id, provider.id, sealed, key.created_at))
+            diff = created(api_key=text)
+            await note(db, caller, "create", _KEY_RESOURCE, key.id, provider.name, diff, clock=self._now)
+            added.append(key)
+        return added
 
     async def _remove_keys(self, db: AsyncConnection, caller: Caller, kept: Kept, keys: Sequence[KeptKey]) -> None:
         await Providers(db).delete_keys(key.id for key in keys)
         for key in keys:
             diff = {"api_key": (key.text, None)}
-            await note(db, caller, "delete", _KEY_RESOURCE, key.id, kept.provider.name, diff)
+            await note(db, caller, "delete", _KEY_RESOURCE, key.id, kept.provider.name, diff, clock=self._now)
+
+    async def _note(
+        self,
+        db: AsyncConnection,
+        caller: Caller,
+        action: Action,
+        provider: Provider,
+        diff: Difference | None = None,
+        keys: Mapping[str, Any] | None = None,
+    ) -> None:
+        about = (action, _RESOURCE, provider.id, provider.name)
+        await note(db, caller, *about, diff, further=keys, clock=self._now)
 
     def _sealed_settings(self, provider_id: str, bedrock: Mapping[str, str] | None) -> Sealed | None:
         if bedrock is None:
@@ -251,11 +272,11 @@ class ProviderControl:
         text = json.dumps({name: value for name, value in bedrock.items() if value}, sort_keys=True)
         return self._vault.seal(text, PROVIDER_SETTINGS, provider_id)
 
-    async def _found(self, db: AsyncConnection, named: str) -> Kept:
-        provider_id = as_uuid(named)
+    async def _found(self, db: AsyncConnection, named: str, *, lock: bool = False) -> Kept:
+        provider_id, providers = as_uuid(named), Providers(db)
         if provider_id is None and not NAME.fullmatch(named):
             raise Invalid(f"{named!r} is neither an id nor the name of a provider")
-        row = await (Providers(db).named(named) if provider_id is None else Providers(db).get(provider_id))
+        row = await (providers.get(provider_id, lock=lock) if provider_id else providers.named(named, lock=lock))
         [kept] = await self._opened(db, [row])
         return kept
 
@@ -271,6 +292,10 @@ class ProviderControl:
             return None
         opened: dict[str, str] = json.loads(self._vault.open(row.settings, PROVIDER_SETTINGS, row.id))
         return opened
+
+
+def _named(keys: Iterable[KeptKey]) -> Sequence[Mapping[str, str]]:
+    return [{"id": key.id, "masked": key.masked} for key in keys]
 
 
 def _noted(provider: Provider, bedrock: Mapping[str, str] | None) -> Difference:

@@ -58,17 +58,17 @@ class Providers:
         rows = await self._db.execute(query.order_by(ai_providers.c.created_at, ai_providers.c.id))
         return [_provider(row) for row in rows]
 
-    async def get(self, provider_id: str) -> Provider:
-        """Raises NotFound, also for a deleted one."""
-        return await self._only(ai_providers.c.id == provider_id, provider_id)
+    async def get(self, provider_id: str, *, lock: bool = False) -> Provider:
+        """With *lock* nobody else changes it before this transaction ends. Raises NotFound, also for a deleted one."""
+        return await self._only(ai_providers.c.id == provider_id, provider_id, lock=lock)
 
-    async def named(self, name: str) -> Provider:
-        """Raises NotFound, also for a deleted one."""
-        return await self._only(ai_providers.c.name == name, name)
+    async def named(self, name: str, *, lock: bool = False) -> Provider:
+        """The same by name."""
+        return await self._only(ai_providers.c.name == name, name, lock=lock)
 
-    async def _only(self, which: ColumnElement[bool], called: str) -> Provider:
+    async def _only(self, which: ColumnElement[bool], called: str, *, lock: bool) -> Provider:
         query = select(ai_providers).where(which, ai_providers.c.deleted.is_(False))
-        row = (await self._db.execute(query)).one_or_none()
+        row = (await self._db.execute(query.with_for_update() if lock else query)).one_or_none()
         if row is None:
             raise NotFound("provider", called)
         return _provider(row)

@@ -328,3 +328,15 @@ async def test_no_parameter_is_too_odd(api: Api, parameter: str) -> None:
     for value in ("%00", "%ED%A0%80", "%FF", "%22", ":", "model%3A%00"):
         url = URL(f"/api/v2/aibridge/sessions?{parameter}={value}", encoded=True)
         assert (await api.ask("GET", url)).status in (200, 400)
+
+
+@pytest.mark.parametrize("named", ["\0", "a\0@example.com"])
+async def test_who_signs_in_with_what_no_record_can_hold_is_told_so(api: Api, named: str) -> None:
+    answer = await api.post("users/login", {"email": named, "password": "x"}, None)
+    assert (answer.status, answer.fields) == (400, ["email"])
+
+
+async def test_a_token_for_some_things_only_is_refused_rather_than_good_for_all(api: Api) -> None:
+    answer = await api.post("users/me/keys/tokens", {"allow_list": [{"type": "workspace", "id": "x"}]})
+    assert (answer.status, answer.fields) == (400, ["allow_list"])
+    assert (await api.post("users/me/keys/tokens", {"allow_list": [{"type": "*", "id": "*"}]})).status == 201

@@ -1,5 +1,6 @@
 """Providers over the API: created, changed, deleted, tested; their secrets never come back."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -149,3 +150,70 @@ async def test_a_test_call_says_what_the_provider_says(keeper: Api):
     assert (good["ok"], good["status"], good["message"]) == (True, 200, "the provider answered")
     assert (gone["ok"], gone["status"]) == (False, None)
     assert "cannot be reached" in gone["message"]
+
+
+SELF = [
+    *(
+        "http://0.0.0.0:3000",
+        "http://127.1:3000",
+        "http://127.0.0.2:3000/x",
+        "http://LOCALHOST:3000",
+        "http://[::1]:3000",
+    ),
+    *("http://localhost.:3000", "http://ai.localhost:3000", "http://[::ffff:127.0.0.1]:3000", "http://2130706433:3000"),
+    *("https://AI.example.com/anthropic", "https://ai.example.com.:443/api"),
+]
+
+
+@pytest.mark.parametrize("url", SELF)
+async def test_the_gateway_itself_is_recognised_however_it_is_spelled(keeper: Api, url: str):
+    answer = await keeper.post("ai/providers", {**CORP, "base_url": url})
+    assert (answer.status, answer.fields) == (400, ["base_url"])
+
+
+async def test_a_name_that_looks_like_an_id_would_never_be_found(keeper: Api):
+    answer = await keeper.post("ai/providers", {**CORP, "name": "0194d3a0-0000-7000-8000-000000000000"})
+    assert (answer.status, answer.fields) == (400, ["name"])
+
+
+async def test_the_log_of_a_provider_names_its_keys_that_came_and_went(keeper: Api):
+    old = (
+        await keeper.post("ai/providers", {**CORP, "api_keys": ["sk-ant-00000000000-aaaa", "sk-ant-00000000000-bbbb"]})
+    ).body
+    stays, goes = old["api_keys"]
+    wishes = [{"id": stays["id"]}, {"api_key": "sk-ant-00000000000-cccc"}]
+    new = (await keeper.ask("PATCH", "ai/providers/anthropic-corp", json={"api_keys": wishes})).body["api_keys"][1]
+    [entry] = (await keeper.get("audit", q="resource_type:ai_provider action:write")).body["audit_logs"]
+    assert entry["additional_fields"] == {
+        "added": [{"id": new["id"], "masked": "sk-a...cccc"}],
+        "removed": [{"id": goes["id"], "masked": "sk-a...bbbb"}],
+        "kept": 1,
+    }
+
+
+async def test_changes_at_once_lose_nothing(keeper: Api):
+    await keeper.post("ai/providers", CORP)
+    wanted = [{"display_name": "New"}, {"base_url": "https://other.example.com"}, {"enabled": False}]
+    await asyncio.gather(*(keeper.ask("PATCH", "ai/providers/anthropic-corp", json=each) for each in wanted))
+    found = (await keeper.get("ai/providers/anthropic-corp")).body
+    assert [{name: found[name] for name in each} for each in wanted] == wanted
+
+
+async def test_key_lists_at_once_leave_the_keys_of_one(keeper: Api):
+    await keeper.post("ai/providers", CORP)
+    lists = [[{"api_key": f"sk-ant-{who}-{position}-0123456789"} for position in range(4)] for who in "abc"]
+    await asyncio.gather(
+        *(keeper.ask("PATCH", "ai/providers/anthropic-corp", json={"api_keys": each}) for each in lists)
+    )
+    assert len((await keeper.get("ai/providers/anthropic-corp")).body["api_keys"]) == 4
+
+
+@pytest.mark.parametrize("_time", range(4))
+async def test_a_change_does_not_bring_back_what_is_deleted_meanwhile(keeper: Api, _time: int):
+    await keeper.post("ai/providers", CORP)
+    change = {"enabled": True, "api_keys": [{"api_key": "sk-ant-new-0123456789"}]}
+    await asyncio.gather(
+        keeper.ask("PATCH", "ai/providers/anthropic-corp", json=change),
+        keeper.ask("DELETE", "ai/providers/anthropic-corp"),
+    )
+    assert (await keeper.get("ai/providers")).body == []

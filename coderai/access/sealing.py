@@ -8,12 +8,12 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Final
 
 from coderai.errors import BadSettings, StoreUnusable
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -41,7 +41,7 @@ class Sealer:
 
     def __init__(self, keys: Sequence[SealingKey]) -> None:
         self._first = keys[0]
-        self._by_id = {key.id: AESGCM(key.raw) for key in keys}
+        self._by_id = {key.id: key.raw for key in keys}
 
     @property
     def key_ids(self) -> tuple[str, ...]:
@@ -50,21 +50,30 @@ class Sealer:
 
     def seal(self, secret: str, place: str, nonce: bytes) -> Sealed:
         """Return *secret* sealed for *place*; *nonce* is NONCE_BYTES random bytes, never used before."""
-        sealed = self._by_id[self._first.id].encrypt(nonce, secret.encode(), place.encode())
+        sealed = _cipher(self._first.raw).encrypt(nonce, secret.encode(), place.encode())
         return Sealed(self._first.id, base64.b64encode(nonce + sealed).decode())
 
     def open(self, sealed: Sealed, place: str) -> str:
         """Return the secret. Raises StoreUnusable, naming key and place, when that key is not here or does not fit."""
+        from cryptography.exceptions import InvalidTag
+
         key = self._by_id.get(sealed.key_id)
         if key is None:
             raise StoreUnusable(f"{place} was encrypted with the key {sealed.key_id}, which is not among ours")
         try:
             raw = base64.b64decode(sealed.text, validate=True)
-            return key.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place.encode()).decode()
+            return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place.encode()).decode()
         except (InvalidTag, ValueError) as error:
             raise StoreUnusable(
                 f"{place} was changed, or was encrypted for another place: it cannot be read"
             ) from error
+
+
+def _cipher(key: bytes) -> "AESGCM":
+    """The library takes 9 MB: a gateway without stored secrets does without."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def parse_keys(text: str, origin: str) -> tuple[SealingKey, ...]:

@@ -50,6 +50,7 @@ class Right(Enum):
     KEEP_ALL_KEYS = _right("see who has provider keys, and take them away", EVERYTHING, OWNER)
     KEEP_PROVIDERS = _right("manage providers", ADMINISTER, OWNER)
     READ_CHANGES = _right("read the audit log of changes", READ, OWNER, AUDITOR)
+    DELETE_RECORDS = _right("delete records", EVERYTHING, OWNER)
     READ_DEPLOYMENT = _right("read the deployment configuration", EVERYTHING, OWNER, AUDITOR)
 
 

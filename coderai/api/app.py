@@ -19,6 +19,7 @@ from coderai.api import (
     records,
     signing_in,
     tokens,
+    upkeep,
     usage,
     users,
 )
@@ -43,7 +44,7 @@ Around = Callable[[Route], Visited]
 def routes(*, private: bool = False) -> list[Route]:
     """Return the whole table, in the order in which it is looked through."""
     table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
-    table += [*models.ROUTES, *overrides.ROUTES, *personal_keys.ROUTES, *usage.ROUTES]
+    table += [*models.ROUTES, *overrides.ROUTES, *personal_keys.ROUTES, *usage.ROUTES, *upkeep.ROUTES]
     table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES)]
     table += users.PRIVATE_ROUTES if private else ()
     return [*table, *openapi.routes_about(table)]

@@ -12,6 +12,7 @@ from coderai.control.accounts import AccountControl
 from coderai.control.audit import AuditControl
 from coderai.control.availability import InForce
 from coderai.control.configured import CONFIG
+from coderai.control.erasure import ErasureControl
 from coderai.control.guard import Guard
 from coderai.control.lookup import Lookup
 from coderai.control.models import ModelControl
@@ -19,6 +20,7 @@ from coderai.control.overrides import OverrideControl
 from coderai.control.passwords import Passwords
 from coderai.control.personal_keys import PersonalKeyControl, Saved
 from coderai.control.providers import Kept, ProviderControl
+from coderai.control.pruning import PruningControl
 from coderai.control.served import instance_of
 from coderai.control.signing_in import Sessions, SignInControl
 from coderai.control.tokens import Lifetimes, TokenControl
@@ -76,6 +78,8 @@ class Services:
     models: ModelControl
     overrides: OverrideControl
     personal_keys: PersonalKeyControl
+    pruning: PruningControl
+    erasure: ErasureControl
     access_url: str = ""
     """Empty: where the request came to."""
     doors: Doors = field(default_factory=Doors)
@@ -98,6 +102,8 @@ class Services:
         """
         passwords, guard = Passwords(), Guard()
         users = UserControl(store, passwords=passwords)
+        accounts = AccountControl(store, users, passwords, guard)
+        limits = settings if gateway is not None else None  # the settings of whoever serves are not known here
         gateway = gateway or Gateway(allow_byok=settings.aibridge_allow_byok)
         vault = vault or Vault(None, Path())
         availability = InForce(gateway.registry, allow_byok=gateway.allow_byok, personal=Saved())
@@ -106,13 +112,15 @@ class Services:
             Lookup(store, members_read_own=settings.aibridge_members_can_read_own_sessions),
             users,
             TokenControl(store, users, lifetimes),
-            AccountControl(store, users, passwords, guard),
+            accounts,
             SignInControl(store, passwords, _sessions(settings), guard),
             AuditControl(store),
             ProviderControl(store, vault, _own_hosts(settings)),
             ModelControl(store, availability),
             OverrideControl(store, availability, users),
             PersonalKeyControl(store, vault, users, availability, allow_byok=gateway.allow_byok),
+            PruningControl(store, limits),
+            ErasureControl(store, users, accounts),
             settings.access_url,
             Doors(
                 trusted_proxies(settings.proxy_trusted_origins, settings.proxy_trusted_headers),

@@ -34,7 +34,7 @@ def show_command(
     """Show what `coderai server` would run with here, and where each value comes from. Secrets are not shown."""
     from coderai.settings.rendering import shown
 
-    loaded = _loaded(run, options)
+    loaded = loaded_here(run, options)
     settings = [each for each in shown(loaded) if everything or each.source != "default"]
     if run.json:
         run.document(
@@ -64,7 +64,7 @@ def check_command(run: Run, options: Options = None) -> None:
     from coderai.cli.server import summary
     from coderai.store.locations import locate
 
-    loaded = _loaded(run, options)
+    loaded = loaded_here(run, options)
     locate(loaded.settings.database)
     if run.json:
         run.document(json.dumps({"ok": True, "warnings": loaded.warnings}).encode())
@@ -96,7 +96,8 @@ def _one(value: object) -> str:
     return str(next(iter(value), "")) if isinstance(value, list) else str(value)
 
 
-def _loaded(run: Run, options: Iterable[str] | None) -> "Loaded":
+def loaded_here(run: Run, options: Iterable[str] | None = None) -> "Loaded":
+    """Return the settings that a server would have here. Raises CoderaiError."""
     from coderai.settings import load
 
     chosen = run.choices

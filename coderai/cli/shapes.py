@@ -54,25 +54,6 @@ class SessionPage(Document, frozen=True):
     next_cursor: str | None = None
 
 
-class UsageGroup(Document, frozen=True):
-    """Beside the sums, a value for each dimension that was asked for."""
-
-    user: Person = Person()
-    provider: str = ""
-    model: str = ""
-    client: str = ""
-    day: str = ""
-    interceptions: int = 0
-    token_usage_summary: Tokens = Tokens()
-
-
-class UsageSummary(Document, frozen=True):
-    by: list[str] = []
-    count: int = 0
-    groups: list[UsageGroup] = []
-    total: UsageGroup = UsageGroup()
-
-
 class Thought(Document, frozen=True):
     text: str = ""
     source: str = ""

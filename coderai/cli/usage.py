@@ -1,5 +1,6 @@
 """``coderai usage``."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -7,9 +8,10 @@ import typer
 from coderai.cli import filters
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
-from coderai.cli.shapes import UsageGroup, UsageSummary, read
+from coderai.cli.shapes import read
 from coderai.cli.spreadsheet import csv_line
 from coderai.cli.text import Column, count, table
+from coderai.cli.upkeep_shapes import UsageGroup, UsageSummary
 
 PATH = "/api/v2/ai/usage"
 _SUMS = ("EXCHANGES", "IN", "OUT", "CACHE READ", "CACHE WRITE")
@@ -78,7 +80,7 @@ def summary_command(
         run.note(f"{left} further groups are part of the total; see them with --limit")
 
 
-def _values(by: list[str], group: UsageGroup) -> list[str]:
+def _values(by: Sequence[str], group: UsageGroup) -> list[str]:
     return [group.user.username if name == "user" else str(getattr(group, name, "")) for name in by]
 
 

@@ -6,6 +6,7 @@ import typer
 
 from coderai.cli import user_changes as changes
 from coderai.cli.asking import asked, can_ask
+from coderai.cli.erasing import erase_command
 from coderai.cli.errors import WrongUse
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import RawUsers, User, UserPage, read
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     command(app, "suspend")(changes.suspend_command)
     command(app, "activate")(changes.activate_command)
     command(app, "delete")(changes.delete_command)
+    command(app, "erase")(erase_command)
 
 
 def create_command(

@@ -8,9 +8,8 @@ from typing import Final, Protocol
 from coderai.control.clock import Clock, now
 from coderai.errors import StoreError
 from coderai.observe import logs
-from coderai.store.audit import AuditLog
 from coderai.store.engine import Store
-from coderai.store.retention import purge, purge_api_keys
+from coderai.store.retention import purge, purge_api_keys, purge_changes
 
 log = logs.get("retention")
 
@@ -67,8 +66,7 @@ async def prune(store: Store, limits: Limits, clock: Clock = now, told: Told | N
         tell("expired_api_keys", count)
         log.debug("pruned expired tokens", tokens=count)
     if limits.audit_logs_retention:
-        async with store.transaction() as db:
-            count = await AuditLog(db).purge(moment - limits.audit_logs_retention)
+        count = await purge_changes(store, moment - limits.audit_logs_retention)
         tell("audit_logs", count)
         log.debug("pruned the audit log of changes", entries=count)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -63,9 +63,13 @@ class AuditLog:
         """Add an entry."""
         await self._db.execute(insert(audit_logs).values({name: getattr(entry, name) for name in _FIELDS}))
 
-    async def purge(self, older_than: datetime) -> int:
-        """Delete what is older; return how many that were."""
-        return int((await self._db.execute(delete(audit_logs).where(audit_logs.c.time < older_than))).rowcount)
+    async def forget(self, user_id: str, username: str, tombstone: str) -> None:
+        """Take a person's name and traces out of the entries; who, what and when stay, under the *tombstone*."""
+        about = (audit_logs.c.resource_type == "user") & (audit_logs.c.resource_id == user_id)
+        named = or_(about, audit_logs.c.resource_target == username)
+        await self._db.execute(update(audit_logs).where(named).values(resource_target=tombstone, diff={}))
+        mine = audit_logs.c.user_id == user_id
+        await self._db.execute(update(audit_logs).where(mine).values(ip="", user_agent=""))
 
     async def list(
         self, wanted: EntryFilter, *, limit: int, offset: int = 0, after_id: str = ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.store import schema
 from coderai.store.rollup import lock_sessions, recount
-from coderai.store.schema import api_keys, interceptions
+from coderai.store.schema import api_keys, audit_logs, interceptions
 from coderai.store.trouble import translated
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _LOCK = 0x0C0DE9E7  # any number, as long as it stays the same
 _PAUSE = 0.05
 """SQLite's waiting writers look again only now and then: leave them a gap."""
 _VACUUM_PAGES = 256
+_ROWS = 1_000
+"""Of tables whose rows have nothing below them, in one transaction."""
 _CHILDREN = (schema.model_thoughts, schema.tool_usages, schema.token_usages, schema.user_prompts)
 
 
@@ -47,22 +51,25 @@ class Purged:
         return Purged(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
 
 
-async def purge(store: "Store", older_than: datetime, *, batch: int = 250, dry_run: bool = False) -> Purged:
+async def purge(
+    store: "Store", older_than: datetime, *, batch: int = 250, dry_run: bool = False, seconds: float = math.inf
+) -> Purged:
     """Delete interceptions that started before *older_than*, ended or not, with all their rows.
 
-    Sessions keep what is left of them; empty ones vanish. Returns nothing done when another process is at it.
-    Raises StoreUnavailable; what was deleted until then stays deleted.
+    After some *seconds* it stops with what it has done by then; whoever asked comes again for the rest. Sessions keep
+    what is left of them; empty ones vanish. Returns nothing done when another process is at it. Raises
+    StoreUnavailable; what was deleted until then stays deleted.
     """
     if dry_run:
         async with store.reading() as connection:
             return await _count(connection, older_than)
-    total = Purged()
+    total, until = Purged(), time.monotonic() + seconds
     async with _only_one(store) as mine:
         while mine:
             async with store.transaction() as connection:
                 done = await _purge_some(connection, older_than, batch)
             total += done
-            if done.interceptions == 0:
+            if done.interceptions == 0 or time.monotonic() >= until:
                 break
             await asyncio.sleep(_PAUSE)
     if total.interceptions and store.dialect == "sqlite":
@@ -73,9 +80,47 @@ async def purge(store: "Store", older_than: datetime, *, batch: int = 250, dry_r
 
 async def purge_api_keys(store: "Store", expired_before: datetime) -> int:
     """Delete gateway tokens that expired before the given time; return how many."""
-    async with store.transaction() as connection:
-        result = await connection.execute(delete(api_keys).where(api_keys.c.expires_at < expired_before))
-        return int(result.rowcount)
+    return await _delete_all(store, api_keys, api_keys.c.expires_at < expired_before)
+
+
+async def purge_changes(store: "Store", older_than: datetime) -> int:
+    """Delete entries of the audit log that are older than the given time; return how many."""
+    return await _delete_all(store, audit_logs, audit_logs.c.time < older_than)
+
+
+async def count_due(store: "Store", expired_before: datetime | None, older_than: datetime | None) -> tuple[int, int]:
+    """Return how many tokens and how many entries of the audit log would go; None keeps all of them."""
+    counts = [
+        (api_keys, api_keys.c.expires_at, expired_before),
+        (audit_logs, audit_logs.c.time, older_than),
+    ]
+    async with store.reading() as connection:
+        tokens, entries = [
+            0
+            if before is None
+            else (await connection.execute(select(func.count()).select_from(table).where(column < before))).scalar_one()
+            for table, column, before in counts
+        ]
+    return tokens, entries
+
+
+async def oldest_record(store: "Store") -> datetime | None:
+    """Return when the oldest interception started."""
+    async with store.reading() as connection:
+        found: datetime | None = (await connection.execute(select(func.min(interceptions.c.started_at)))).scalar_one()
+        return found
+
+
+async def _delete_all(store: "Store", table: Table, condition: ColumnElement[bool]) -> int:
+    deleted = 0
+    while True:
+        some = select(table.c.id).where(condition).limit(_ROWS)
+        async with store.transaction() as connection:
+            done = int((await connection.execute(delete(table).where(table.c.id.in_(some)))).rowcount)
+        deleted += done
+        if done < _ROWS:
+            return deleted
+        await asyncio.sleep(_PAUSE)
 
 
 async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: int) -> Purged:

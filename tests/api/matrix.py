@@ -101,6 +101,12 @@ TOKENS = [
     row("PUT /api/v2/users/{max}/keys/{token}/expire", 204, *[404] * 4, 403, route=_KEYS + "/{id}/expire"),
 ]
 USAGE = [row("GET /api/v2/ai/usage", *[200] * 5, 403)]
+UPKEEP = [
+    row("GET /api/v2/ai/retention", 200, 200, 403, 403, 403, 403),
+    row("POST /api/v2/ai/retention/run", 200, 403, 403, 403, 403, 403, body={}),
+    row("POST /api/v2/users/{max}/erase", 200, 403, 403, 403, 403, 403, route=_USER + "/erase"),
+    row("POST /api/v2/users/me/erase", 400, 403, 403, 403, 403, 403, route=_USER + "/erase"),
+]
 AUDIT = [row("GET /api/v2/audit", 200, 200, 403, 403, 403, 403)]
 
 _UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -191,6 +197,7 @@ MATRIX = [
     *TOKENS,
     *AUDIT,
     *USAGE,
+    *UPKEEP,
     *PROVIDERS,
     *MODELS,
     *PERSONAL_KEYS,

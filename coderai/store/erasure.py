@@ -1,0 +1,136 @@
+"""Take the contents of a person's records out, in batches that never hold up the recorder for long.
+
+What was counted stays: exchanges, tokens, tools, times. ``metadata`` of an exchange says afterwards that it was erased.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import case, func, literal, or_, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.elements import ColumnElement
+
+from coderai.store.rollup import lock_sessions, recount
+from coderai.store.rows import AnyRow
+from coderai.store.schema import (
+    interceptions,
+    model_thoughts,
+    session_facets,
+    tool_usages,
+    user_prompts,
+)
+from coderai.store.types import Key, Moment
+
+if TYPE_CHECKING:
+    from coderai.store.engine import Store
+
+MARK: Final = {"erased": True}
+_PAUSE: Final = 0.02
+_row = interceptions.c
+_Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows were emptied."""
+
+    interceptions: int = 0
+    user_prompts: int = 0
+    tool_usages: int = 0
+    model_thoughts: int = 0
+
+    def __add__(self, other: "Erased") -> "Erased":
+        return Erased(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+async def erase_records(
+    store: "Store", user_id: str, username: str, *, batch: int = 250, seconds: float = math.inf
+) -> tuple[Erased, bool]:
+    """Empty the ended exchanges of a user, and those that others made on that user's behalf.
+
+    Returns what was done, and whether that was all: after some *seconds* it stops, and the next call goes on. Raises
+    StoreUnavailable; what was erased until then stays erased.
+    """
+    total, until = Erased(), time.monotonic() + seconds
+    for mine in (_row.initiator_id == user_id, _acted_for(user_id, username)):
+        after: _Place | None = None
+        while True:
+            async with store.transaction() as db:
+                done, after = await _erase_some(db, mine, username, user_id, after, batch)
+            total += done
+            if after is None:
+                break
+            if time.monotonic() >= until:
+                return total, False
+            await asyncio.sleep(_PAUSE)
+    return total, True
+
+
+async def running(store: "Store", user_id: str) -> int:
+    """Return how many exchanges of the user have not ended yet; those are not touched."""
+    query = select(func.count()).where(_row.ended_at.is_(None), _row.initiator_id == user_id)
+    async with store.reading() as db:
+        return int((await db.execute(query)).scalar_one())
+
+
+def _acted_for(user_id: str, username: str) -> ColumnElement[bool]:
+    """Found by the index of the facets; a name instead of an id was recorded before there was such a user."""
+    named = (user_id, username)
+    facet = session_facets.c
+    keys = select(facet.session_id, facet.initiator_id).where(facet.on_behalf_of != "", facet.on_behalf_of.in_(named))
+    return tuple_(_row.session_id, _row.initiator_id).in_(keys) & _row.on_behalf_of.in_(named)
+
+
+async def _erase_some(
+    db: AsyncConnection, mine: ColumnElement[bool], username: str, user_id: str, after: _Place | None, batch: int
+) -> tuple[Erased, _Place | None]:
+    if db.dialect.name == "sqlite":  # or the words would stay in the file's free space
+        await db.execute(text("PRAGMA secure_delete=ON"))
+    rows = await _next(db, mine, after, batch)
+    if not rows:
+        return Erased(), None
+    ids = [row.id for row in rows]
+    keys = sorted({(row.session_id, row.initiator_id) for row in rows})
+    await lock_sessions(db, keys)
+    emptied = []
+    for table, values in (
+        (user_prompts, {"prompt": "", "metadata": None}),
+        (tool_usages, {"input": "", "server_url": None, "invocation_error": None, "metadata": None}),
+        (model_thoughts, {"content": ""}),
+    ):
+        emptied.append(
+            (await db.execute(update(table).where(table.c.interception_id.in_(ids)).values(values))).rowcount
+        )
+    await db.execute(
+        update(interceptions)
+        .where(_row.id.in_(ids))
+        .values(
+            metadata=MARK,
+            user_agent="",
+            error_message=None,
+            api_key_id=None,
+            credential_hint=case((_row.credential_kind == "byok", ""), else_=_row.credential_hint),
+            on_behalf_of=case((_row.on_behalf_of == username, user_id), else_=_row.on_behalf_of),
+        )
+    )
+    await recount(db, keys)
+    return Erased(len(ids), *emptied), (rows[-1].started_at, rows[-1].id)
+
+
+async def _next(db: AsyncConnection, mine: ColumnElement[bool], after: _Place | None, batch: int) -> Sequence[AnyRow]:
+    query = (
+        select(_row.id, _row.session_id, _row.initiator_id, _row.started_at)
+        .where(mine, _row.ended_at.is_not(None), or_(_row.metadata.is_(None), _row.metadata != MARK))
+        .order_by(_row.started_at, _row.id)
+        .limit(batch)
+        .with_for_update()
+    )
+    if after is not None:
+        place = tuple_(literal(after[0], Moment), literal(after[1], Key))
+        query = query.where(tuple_(_row.started_at, _row.id) > place)
+    return (await db.execute(query)).all()

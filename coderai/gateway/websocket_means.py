@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from coderai.gateway.dump import Dumps
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
 from coderai.gateway.watch import Watch
 from coderai.gateway.websocket_turns import Sessions
 from coderai.observe.timeline import Observer
 from coderai.providers.breaker import Breakers
+
+if TYPE_CHECKING:
+    from coderai.gateway.dump import Dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,6 @@ class Means:
     limits: Limits
     breakers: Breakers | None = None
     pace: Pace = Pace()
-    dumps: Dumps | None = None
+    dumps: "Dumps | None" = None
     observers: Sequence[Observer] = ()
     sessions: Sessions = field(default_factory=Sessions)

@@ -1,5 +1,6 @@
 """Anthropic. Base URLs do not contain the ``/v1``."""
 
+from dataclasses import replace
 from typing import Final
 
 from coderai.providers.family import Auth, Family
@@ -14,3 +15,10 @@ ANTHROPIC: Final = Family(
     headers={"anthropic-version": "2023-06-01"},
     other_prefixes={"": "/v1"},  # tools that want the /v1 in the base URL, and were given one without
 )
+
+BEDROCK: Final = replace(
+    ANTHROPIC,
+    passed=(),
+    remark="Amazon Bedrock has only /v1/messages, neither model lists nor token counts",
+)
+"""The same words, put into Amazon's by ``bedrock.py``."""

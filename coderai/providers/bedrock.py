@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from coderai.access.credentials import mask
 from coderai.errors import BadSettings, Invalid
-from coderai.providers.anthropic import ANTHROPIC
 from coderai.providers.bedrock_body import invoke_body, kept_betas
 from coderai.providers.bedrock_credentials import Credentials, credentials_for
 from coderai.providers.bedrock_signing import signed
@@ -18,12 +17,6 @@ from coderai.settings.provider import BEDROCK_MODEL, BEDROCK_SMALL_FAST_MODEL, B
 from coderai.wire.amazon_errors import STALE, ErrorBody, exception_name
 from coderai.wire.eventstream import CONTENT_TYPE, MessagesEvents
 from coderai.wire.members import UNREADABLE
-
-BEDROCK: Final = replace(
-    ANTHROPIC,
-    passed=(),
-    remark="Amazon Bedrock has only /v1/messages, neither model lists nor token counts",
-)
 
 NO_BOTOCORE: Final = 'Amazon Bedrock needs one more package: pip install "coderai[bedrock]"'
 _SMALL: Final = "haiku"

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 from coderai.errors import BadSettings
 from coderai.kinds import KINDS
-from coderai.providers.anthropic import ANTHROPIC
+from coderai.providers.anthropic import ANTHROPIC, BEDROCK
 from coderai.providers.azure import AZURE_AUTH, completed, is_azure
-from coderai.providers.bedrock import BEDROCK, dialect_for
 from coderai.providers.copilot import COPILOT
 from coderai.providers.dialect import Dialect
 from coderai.providers.family import Auth, Family
@@ -121,6 +120,8 @@ def build(config: ProviderConfig, *, allow_byok: bool) -> Instance:
     )
     try:
         if config.bedrock is not None:
+            from coderai.providers.bedrock import dialect_for  # only where it is used: it takes memory
+
             return replace(instance, family=BEDROCK, dialect=dialect_for(config.name, config.bedrock, base_url))
         _check(instance, family, allow_byok=allow_byok)
     except BadSettings as error:

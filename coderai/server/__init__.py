@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -28,7 +29,6 @@ from coderai.errors import CoderaiError, StoreUnusable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.attribution import ActorHeaders
 from coderai.gateway.calling import Calling
-from coderai.gateway.dump import Dumps, dumping
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Ledger
 from coderai.gateway.limits import Limits
@@ -53,6 +53,9 @@ from coderai.store import processes
 from coderai.store.engine import Store, Synchronous, open_store
 
 log = logs.get("server")
+
+if TYPE_CHECKING:
+    from coderai.gateway.dump import Dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +244,11 @@ async def _upstream(stack: AsyncExitStack, proxies: ProxyFor | None) -> Upstream
     return Upstream(pool, proxied.send, proxies)
 
 
-async def _dumps(stack: AsyncExitStack, settings: Settings, upstream: Upstream) -> Dumps | None:
+async def _dumps(stack: AsyncExitStack, settings: Settings, upstream: Upstream) -> "Dumps | None":
     if not settings.aibridge_dump_dir:
         return None
+    from coderai.gateway.dump import dumping
+
     return await stack.enter_async_context(dumping(upstream, Path(settings.aibridge_dump_dir)))
 
 
@@ -255,7 +260,7 @@ def _plane(
     watch: Watch,
     upstream: Upstream,
     socket_upstream: SocketUpstream,
-    dumps: Dumps | None,
+    dumps: "Dumps | None",
     breakers: Breakers | None,
     told: Observing,
 ) -> tuple[DataPlane, Passthrough]:

@@ -19,7 +19,7 @@ from coderai.gateway.watch import Watch
 from coderai.observe.logs import ROOT
 from coderai.observe.recordlog import Sink, record_logs
 from coderai.observe.timeline import Observer
-from coderai.providers.bedrock import BEDROCK
+from coderai.providers.anthropic import BEDROCK
 from coderai.providers.breaker import Breakers, Name, Rule, State
 from coderai.providers.registry import FAMILIES, Registry
 from coderai.recorder import Recorder

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from coderai.providers.bedrock import BEDROCK
+from coderai.providers.anthropic import BEDROCK
 from coderai.providers.registry import Instance, build
 from coderai.settings.provider import BedrockConfig, ProviderConfig
 from tests.settings.loading import indexed, loaded

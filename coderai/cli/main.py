@@ -17,6 +17,7 @@ from coderai.cli import (
     config,
     db,
     demo,
+    doctor,
     export,
     interceptions,
     keys,
@@ -126,6 +127,7 @@ _COMMANDS: Final = (
     ("completion", completion.completion),
     ("version", version),
     ("demo", demo.demo),
+    ("doctor", doctor.doctor),
 )
 _NAMES: Final = (*(name for name, _, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")
 

@@ -95,12 +95,13 @@ class Services:
         lifetimes: Lifetimes,
         vault: Vault | None = None,
         gateway: Gateway | None = None,
+        passwords: Passwords | None = None,
     ) -> "Services":
         """Return the services on an open store; without a *gateway* there is no data plane beside them.
 
         Raises BadSettings.
         """
-        passwords, guard = Passwords(), Guard()
+        passwords, guard = passwords or Passwords(), Guard()
         users = UserControl(store, passwords=passwords)
         accounts = AccountControl(store, users, passwords, guard)
         limits = settings if gateway is not None else None  # the settings of whoever serves are not known here

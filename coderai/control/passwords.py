@@ -4,7 +4,7 @@ import asyncio
 import os
 
 from coderai.access import passwords
-from coderai.access.passwords import MINIMUM_LENGTH, SALT_LENGTH
+from coderai.access.passwords import MINIMUM_LENGTH, RECOMMENDED, SALT_LENGTH, Cost
 from coderai.errors import Invalid
 
 _AT_ONCE = 2
@@ -14,14 +14,15 @@ _LONGEST = 1024
 class Passwords:
     """Hashes and compares."""
 
-    def __init__(self) -> None:
+    def __init__(self, cost: Cost = RECOMMENDED) -> None:
+        self._cost = cost
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._nobodys: str | None = None
 
     async def hash(self, password: str) -> str:
         """Return the text to store."""
         async with self._turns:
-            return await asyncio.to_thread(passwords.hash_password, password, os.urandom(SALT_LENGTH))
+            return await asyncio.to_thread(passwords.hash_password, password, os.urandom(SALT_LENGTH), self._cost)
 
     async def match(self, password: str, stored: str | None) -> bool:
         """Return whether *password* is the one. Without a *stored* one it takes the same time, and it is not."""

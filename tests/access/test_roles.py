@@ -54,7 +54,7 @@ def test_a_refusal_says_what_is_missing() -> None:
 
 def test_passwords_match_only_themselves() -> None:
     stored = hash_password("correct horse", b"0123456789abcdef")
-    assert stored.startswith("$argon2id$")
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")  # RFC 9106, second recommended set
     assert matches("correct horse", stored)
     assert not matches("wrong horse", stored)
     assert not matches("correct horse", "no hash")

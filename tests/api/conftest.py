@@ -12,9 +12,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from coderai.access.passwords import Cost
 from coderai.access.tokens import digest, generate
 from coderai.api.app import Services, add_routes
 from coderai.control.authority import TokenAuthority
+from coderai.control.passwords import Passwords
 from coderai.control.tokens import Lifetimes
 from coderai.ids import new_id
 from coderai.settings import Settings
@@ -23,6 +25,7 @@ from coderai.store.tokens import Token, Tokens
 from coderai.store.users import User, Users
 
 NOW = datetime.now(UTC)
+CHEAP = Cost(rounds=1, kibibytes=8, lanes=1)
 ROLES = {"olga": "owner", "audrey": "auditor", "uwe": "user-admin", "mia": "", "max": "", "bot": ""}
 
 
@@ -88,9 +91,16 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def api(store: Store, settings: Settings) -> AsyncIterator[Api]:
+def passwords() -> Passwords:
+    """The same hash for a thousandth of its cost."""
+    return Passwords(CHEAP)
+
+
+@pytest.fixture
+async def api(store: Store, settings: Settings, passwords: Passwords) -> AsyncIterator[Api]:
     """The public listener."""
-    services = Services.over(store, settings=settings, lifetimes=Lifetimes(default=timedelta(days=3)))
+    lifetimes = Lifetimes(default=timedelta(days=3))
+    services = Services.over(store, settings=settings, lifetimes=lifetimes, passwords=passwords)
     app = web.Application()
     add_routes(app, services, authority=TokenAuthority(store))
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
@@ -106,9 +116,10 @@ async def api(store: Store, settings: Settings) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def private(store: Store, settings: Settings) -> AsyncIterator[Api]:
+async def private(store: Store, settings: Settings, passwords: Passwords) -> AsyncIterator[Api]:
     """The private listener: everybody is the local owner."""
     app = web.Application()
-    add_routes(app, Services.over(store, settings=settings, lifetimes=Lifetimes()), private=True)
+    services = Services.over(store, settings=settings, lifetimes=Lifetimes(), passwords=passwords)
+    add_routes(app, services, private=True)
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
         yield Api(str(server.make_url("")).rstrip("/"), http, store)

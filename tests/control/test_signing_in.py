@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from coderai.access.callers import Caller, Origin
+from coderai.access.passwords import Cost
 from coderai.access.rates import Rate
 from coderai.control.accounts import AccountControl
 from coderai.control.authority import TokenAuthority
@@ -23,6 +24,7 @@ from coderai.store.users import Users
 from tests.control.following import followed
 
 ROOT = Caller("", "root", frozenset({"owner"}))
+CHEAP = Cost(rounds=1, kibibytes=8, lanes=1)
 PASSWORD = "correct horse"
 HOUR = timedelta(hours=1)
 
@@ -69,7 +71,7 @@ class Setting:
 @pytest.fixture
 async def setting(store: Store) -> Setting:
     clock = Watch()
-    passwords = Passwords()
+    passwords = Passwords(CHEAP)
     users = UserControl(store, clock, passwords)
     await users.create(ROOT, NewUser("ada", "ada@example.com", password=PASSWORD))
     uses = Uses(store, most=2)
@@ -131,7 +133,7 @@ async def test_other_ways_to_write_a_name_are_no_further_tries(setting: Setting)
 
 @sqlite
 async def test_the_present_password_is_no_easier_to_guess_than_a_sign_in(setting: Setting) -> None:
-    accounts = AccountControl(setting.store, setting.users, Passwords(), few_tries(setting.clock))
+    accounts = AccountControl(setting.store, setting.users, Passwords(CHEAP), few_tries(setting.clock))
     ada = await setting.users.find(ROOT, "ada")
     caller = Caller(ada.id, "ada", token_id="a-session")
     for _ in range(3):
@@ -199,7 +201,7 @@ async def test_a_session_ended_meanwhile_is_not_brought_back(setting: Setting) -
 
 
 async def test_signing_in_revives_a_dormant_user(setting: Setting) -> None:
-    passwords = Passwords()
+    passwords = Passwords(CHEAP)
     await AccountControl(setting.store, setting.users, passwords).set_status(ROOT, "ada", "dormant")
     await sign_in(setting)
     ada = await setting.users.find(ROOT, "ada")

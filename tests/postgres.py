@@ -39,7 +39,7 @@ class Server:
         return self._create(f"coderai_{new_id().replace('-', '')}", self._template)
 
     def _create(self, name: str, template: str) -> str:
-        run(_execute(self._url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
+        run(_copy_database(self._url, template, name))
         return urlsplit(self._url)._replace(path=f"/{name}").geturl()
 
 
@@ -103,6 +103,18 @@ async def _execute(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _copy_database(url: str, template: str, name: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    # Files are copied for half of what it takes to write each page to the log; before 15 there was no other way.
+    how = "STRATEGY FILE_COPY" if connection.get_server_version().major >= 15 else ""
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {how}')
     finally:
         await connection.close()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Text, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -64,12 +64,32 @@ class AuditLog:
         await self._db.execute(insert(audit_logs).values({name: getattr(entry, name) for name in _FIELDS}))
 
     async def forget(self, user_id: str, username: str, tombstone: str) -> None:
-        """Take a person's name and traces out of the entries; who, what and when stay, under the *tombstone*."""
+        """Take a person's names and traces out of the entries; who, what and when stay, under the *tombstone*."""
         about = (audit_logs.c.resource_type == "user") & (audit_logs.c.resource_id == user_id)
-        named = or_(about, audit_logs.c.resource_target == username)
-        await self._db.execute(update(audit_logs).where(named).values(resource_target=tombstone, diff={}))
+        names = {username}
+        for row in await self._db.execute(select(audit_logs.c.diff).where(about)):
+            change = (row.diff or {}).get("username", {})
+            names |= {name for name in change.values() if name and isinstance(name, str)}
+        await self._db.execute(update(audit_logs).where(about).values(resource_target=tombstone, diff={}))
         mine = audit_logs.c.user_id == user_id
         await self._db.execute(update(audit_logs).where(mine).values(ip="", user_agent=""))
+        for name in sorted(names):
+            await self._rename(name, tombstone)
+
+    async def _rename(self, name: str, tombstone: str) -> None:
+        """In what is called after a person, such as a token, and in differences that tell whose something is."""
+        target = audit_logs.c.resource_target
+        named = or_(target == name, target.endswith(f" of {name}", autoescape=True))
+        for row in await self._db.execute(select(audit_logs.c.id, target).where(named)):
+            renamed = row.resource_target[: -len(name)] + tombstone
+            await self._db.execute(update(audit_logs).where(audit_logs.c.id == row.id).values(resource_target=renamed))
+        told = containing(audit_logs.c.diff.cast(Text), f'"{name}"')
+        for row in await self._db.execute(select(audit_logs.c.id, audit_logs.c.diff).where(told)):
+            diff = {
+                member: {side: tombstone if value == name else value for side, value in change.items()}
+                for member, change in row.diff.items()
+            }
+            await self._db.execute(update(audit_logs).where(audit_logs.c.id == row.id).values(diff=diff))
 
     async def list(
         self, wanted: EntryFilter, *, limit: int, offset: int = 0, after_id: str = ""

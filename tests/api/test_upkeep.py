@@ -71,6 +71,20 @@ async def test_a_person_is_forgotten(filled: Api) -> None:
     assert (await filled.get("users/me", "mia")).status == 401
 
 
+async def test_no_entry_of_the_log_names_the_person(filled: Api) -> None:
+    await filled.post("users/mia/keys/tokens", {"token_name": "laptop"})
+    await filled.ask("PUT", "users/mia/profile", json={"username": "maria"})
+    await filled.post("users/maria/keys/tokens", {"token_name": "desktop"})
+    await filled.post("users/maria/erase", {})
+    log = (await filled.get("audit")).body["audit_logs"]
+    tombstone = f"erased-{filled.ids['mia'][-12:]}"
+    assert [entry["resource_target"] for entry in log if entry["resource_type"] == "api_key"] == [
+        f"desktop of {tombstone}",
+        f"laptop of {tombstone}",
+    ]
+    assert [name for name in ("mia", "maria") if name in str(log).lower()] == []
+
+
 async def test_a_name_is_free_again(filled: Api) -> None:
     await filled.post("users/mia/erase", {})
     new = {"username": "mia", "email": "mia@example.com", "login_type": "none"}

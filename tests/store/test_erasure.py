@@ -1,14 +1,16 @@
 """Emptying a person's records: nothing of what was said stays, all that was counted does."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coderai.records import ToolCall
 from coderai.store import schema
+from coderai.store.audit import AuditLog, Entry
 from coderai.store.engine import Store, open_store
 from coderai.store.erasure import Erased, erase_records, running
-from tests.store.building import begun, ended, interception, thought, usage
+from tests.store.building import NOON, begun, ended, interception, thought, usage
 from tests.store.looking import recounted, roll_up, rows
 
 ADA, BOT, EVE = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
@@ -99,3 +101,27 @@ async def test_nothing_stays_in_the_file(tmp_path: Path) -> None:
     async with open_store(url) as store, store.engine.connect() as connection:
         await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     assert SAID.encode() not in (tmp_path / "c.db").read_bytes()
+
+
+async def test_the_audit_log_forgets_every_name_that_the_person_had(store: Store) -> None:
+    told: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+        "renamed": ("user", ADA, "ada", {"username": {"old": "lady", "new": "ada", "secret": False}}),
+        "token": ("api_key", "k", "laptop of lady", {}),
+        "key": ("user_key", "p", "openai", {"user": {"old": None, "new": "ada", "secret": False}}),
+        "other": ("api_key", "k", "laptop of canada", {"user": {"old": None, "new": "canada", "secret": False}}),
+    }
+    async with store.transaction() as db:
+        for name, (kind, about, target, diff) in told.items():
+            entry = Entry(name, NOON, "write", kind, ADA, about, target, diff, ip="1.2.3.4", user_agent="curl")
+            await AuditLog(db).insert(entry)
+        await AuditLog(db).forget(ADA, "ada", "nobody")
+    found = {row["id"]: row for row in await rows(store, schema.audit_logs)}
+    assert {name: row["resource_target"] for name, row in found.items()} == {
+        "renamed": "nobody",
+        "token": "laptop of nobody",
+        "key": "openai",
+        "other": "laptop of canada",
+    }
+    assert found["key"]["diff"] == {"user": {"old": None, "new": "nobody", "secret": False}}
+    assert (found["renamed"]["diff"], found["other"]["diff"]) == ({}, told["other"][3])
+    assert {(row["ip"], row["user_agent"], row["user_id"]) for row in found.values()} == {("", "", ADA)}

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +15,7 @@ from coderai.store.schema import interceptions, token_usages, user_prompts
 from tests.end_to_end.conftest import make_token
 from tests.end_to_end.processes import Gateway
 
-KILLS = 20
+KILLS = 10  # on each database
 CLIENTS = 8
 
 CALLS = (
@@ -24,7 +25,28 @@ CALLS = (
 )
 
 
-async def _client(number: int, gateway: Gateway, token: str, seen: list[str], asked: list[str]) -> None:
+@dataclass
+class Prompts:
+    """What was asked, and whose answer came to its end at a client."""
+
+    asked: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    _enough: asyncio.Event = field(default_factory=asyncio.Event)
+    _awaited: int = 0
+
+    def saw(self, prompt: str) -> None:
+        self.seen.append(prompt)
+        if len(self.seen) >= self._awaited:
+            self._enough.set()
+
+    async def more(self, count: int) -> None:
+        """Wait for the ends of *count* more answers."""
+        self._awaited = len(self.seen) + count
+        self._enough.clear()
+        await self._enough.wait()
+
+
+async def _client(number: int, gateway: Gateway, token: str, prompts: Prompts) -> None:
     """Ask on and on, over all three APIs, streamed and not; note every prompt whose answer came to its end."""
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
@@ -32,23 +54,26 @@ async def _client(number: int, gateway: Gateway, token: str, seen: list[str], as
         while True:
             path, body = CALLS[(number + turn) % 3]
             prompt = f"prompt {number} {turn} {random.random()}"
-            asked.append(prompt)
+            prompts.asked.append(prompt)
             document = {"model": "m", "stream": turn % 2 == 0, **body(prompt)}
             async with session.post(f"{gateway.url}/api/v2/aibridge{path}", json=document) as answer:
                 text = await answer.read()
                 assert answer.status == 200, text
-            seen.append(prompt)
+            prompts.saw(prompt)
             turn += 1
 
 
-async def _until_killed(gateway: Gateway, token: str, seconds: float, seen: list[str], asked: list[str]) -> None:
-    clients = [_client(number, gateway, token, seen, asked) for number in range(CLIENTS)]
-    tasks = [asyncio.get_running_loop().create_task(client) for client in clients]
-    await asyncio.wait(tasks, timeout=seconds)
+async def _until_killed(gateway: Gateway, token: str, ends: int, prompts: Prompts) -> None:
+    """Kill as soon as *ends* answers have come to their end; the other clients are anywhere in theirs."""
+    loop = asyncio.get_running_loop()
+    clients = [loop.create_task(_client(number, gateway, token, prompts)) for number in range(CLIENTS)]
+    enough = loop.create_task(prompts.more(ends))
+    await asyncio.wait([enough, *clients], return_when=asyncio.FIRST_COMPLETED)
     await gateway.kill()
-    for task in tasks:
+    enough.cancel()
+    for client in clients:
         with suppress(aiohttp.ClientError, ConnectionError):
-            await task
+            await client
 
 
 @pytest.mark.slow
@@ -58,12 +83,11 @@ async def test_nothing_that_a_client_saw_end_is_missing(
 ):
     gateway = Gateway(tmp_path / "data", provider[1], options=(f"--database-url={database_url}",))
     chance = random.Random(20261121)
-    seen: list[str] = []
-    asked: list[str] = []
+    prompts = Prompts()
     await gateway.start()
     token = await make_token(gateway)
     for _ in range(KILLS):
-        await _until_killed(gateway, token, chance.uniform(0.05, 0.5), seen, asked)
+        await _until_killed(gateway, token, chance.randint(1, 60), prompts)
         await gateway.start()
     assert await gateway.stop() == 0
 
@@ -75,7 +99,6 @@ async def test_nothing_that_a_client_saw_end_is_missing(
             .where(interceptions.c.ending == "complete")
         )
         recorded = set((await db.execute(complete)).scalars())
-    assert len(seen) > KILLS * 5
-    missing = [prompt for prompt in seen if prompt not in recorded]
-    print(f"{KILLS} kills, {len(asked)} asked, {len(seen)} ended at a client, {len(missing)} missing")
+    missing = [prompt for prompt in prompts.seen if prompt not in recorded]
+    print(f"{KILLS} kills, {len(prompts.asked)} asked, {len(prompts.seen)} ended at a client, {len(missing)} missing")
     assert missing == []

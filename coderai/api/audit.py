@@ -17,7 +17,17 @@ from coderai.store.audit import Entry, EntryFilter
 from coderai.store.users import Person
 
 _DAY: Final = len("2026-05-01")
-_KINDS: Final = {"api_key": "token", "ai_provider": "provider", "ai_provider_key": "key of provider"}
+_KINDS: Final = {
+    "api_key": "token",
+    "ai_provider": "provider",
+    "ai_provider_key": "key of provider",
+    "chat_model_config": "model",
+    "chat_model_override": "the model of everybody for",
+    "chat_model_override_gate": "the permission of",
+    "user_chat_model_override": "the own model of",
+    "user_compaction_threshold": "the compression threshold of",
+    "user_ai_provider_key": "personal key for provider",
+}
 """What people call them; the words in the log are those of the original."""
 _DID: Final = {"create": "created", "write": "changed", "delete": "removed"}
 

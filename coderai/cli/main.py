@@ -163,7 +163,7 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
         return exit_code(error)
     if hasattr(error, "format_message"):  # typer's errors of usage; their base class is not public
         if text := error.format_message():  # empty when a noun stands alone: typer has printed the help then
-            _complain(WrongUse(text), arguments)
+            _complain(WrongUse(text), arguments, getattr(getattr(error, "ctx", None), "command_path", ""))
         return int(getattr(error, "exit_code", USAGE))
     if os.environ.get("CODERAI_DEBUG"):
         raise error
@@ -172,14 +172,25 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
     return FAILED
 
 
-def _complain(error: CoderaiError, arguments: Sequence[str]) -> None:
+def _complain(error: CoderaiError, arguments: Sequence[str], command: str = "") -> None:
+    """Say what is wrong; *command* is the one that was used in a wrong way."""
     if _wants_json(arguments):
         sys.stderr.write(as_json(error) + "\n")
         return
     for line in as_lines(error):
         sys.stderr.write(harmless(line) + "\n")
     if exit_code(error) == USAGE:
-        sys.stderr.write("try --help\n")
+        sys.stderr.write(f"try: {harmless(command or _command_in(arguments))} --help\n")
+
+
+def _command_in(arguments: Sequence[str]) -> str:
+    """Return the command that was meant, whatever options stand before it."""
+    start = next((at for at, word in enumerate(arguments) if word in _NAMES), None)
+    if start is None:
+        return "coderai"
+    noun, *rest = arguments[start : start + 2]
+    verb = [word for word in rest if not word.startswith("-") and any(noun == name for name, _, _ in _NOUNS)]
+    return " ".join(["coderai", noun, *verb])
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import typer
 
 from coderai.cli.asking import agreed, asked, can_ask
 from coderai.cli.connection import Api, segment
-from coderai.cli.errors import WrongUse
+from coderai.cli.errors import Refused, WrongUse
 from coderai.cli.model_options import Flags, from_file, listing, merged, whole
 from coderai.cli.model_shapes import Call, Registered
 from coderai.cli.options import Run, command
@@ -318,7 +318,7 @@ def _changed(run: Run, api: Api, found: Registered, body: dict[str, Any]) -> Non
 
 
 def _provider(api: Api, wanted: str | None) -> Provider:
-    """Return the provider of that name; on a terminal it is asked for. Raises WrongUse, NotFound."""
+    """Return the provider of that name; on a terminal it is asked for. Raises WrongUse, Refused."""
     providers = [each for each in api.read("/api/v2/ai/providers", list[Provider]) if each.type != "copilot"]
     names = ", ".join(one_line(each.name) for each in providers)
     if not providers:
@@ -328,7 +328,7 @@ def _provider(api: Api, wanted: str | None) -> Provider:
     wanted = asked(wanted, f"Provider ({names})", f"--provider with one of: {names}")
     found = next((each for each in providers if wanted in (each.id, each.name)), None)
     if found is None:
-        raise NotFound("provider", f"{wanted} (there are: {names})")
+        raise Refused(404, f"no provider {wanted!r}", f"there are: {names}")
     return found
 
 

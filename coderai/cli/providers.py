@@ -98,6 +98,10 @@ def add_command(
         else:
             run.say([f"Provider {one_line(added.name)} added (id {one_line(added.id)})."])
             run.note(f"Route: /api/v2/aibridge/{one_line(added.name)}/  State: {_state(added)}")
+            if known is not None and known.takes_keys and _keys(added) == "no key":
+                called = one_line(added.name)
+                run.note(f"It has no key. A shared one: coderai providers keys add {called}")
+                run.note(f"One for your own calls only: coderai keys set {called}")
         if test:
             _test(run, api, added.name)
 

@@ -80,7 +80,7 @@ def list_command(
         return
     tokens = sorted(read(_listed(body), list[Token]), key=lambda token: token.id)
     if not tokens:
-        run.note("no tokens")
+        run.note("no tokens" if everybody or user != "me" else "no tokens of your own; --all lists everybody's")
         return
     columns = [
         Column("ID"),

@@ -26,6 +26,8 @@ def register(app: typer.Typer) -> None:
     command(app, "suspend")(changes.suspend_command)
     command(app, "activate")(changes.activate_command)
     command(app, "delete")(changes.delete_command)
+    command(app, "remove", hidden=True)(changes.delete_command)
+    command(app, "rm", hidden=True)(changes.delete_command)
     command(app, "erase")(erase_command)
 
 

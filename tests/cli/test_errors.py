@@ -74,6 +74,21 @@ def test_wrong_use(coderai, arguments):
     assert "--help" in said.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("users", "create"), "coderai users create"),
+        (("users", "create", "--bogus"), "coderai users create"),
+        (("users", "bogus"), "coderai users"),
+        (("-o", "table", "providers", "add"), "coderai providers add"),
+        (("version", "--bogus"), "coderai version"),
+        (("nonsense",), "coderai"),
+    ],
+)
+def test_wrong_use_says_whose_help_there_is(coderai, arguments, command):
+    assert coderai(*arguments).err.splitlines()[-1] == f"try: {command} --help"
+
+
 @pytest.mark.parametrize("arguments", [(), ("sessions",), ("tokens",)])
 def test_nothing_to_do_shows_the_help_and_no_error(alone, capfd, arguments):
     from coderai.cli.main import run

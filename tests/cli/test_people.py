@@ -144,7 +144,7 @@ def test_tokens_list(api, coderai):
 def test_no_tokens(api, coderai):
     api.put("GET /api/v2/users/me/keys/tokens", None)
     said = coderai("tokens", "list")
-    assert (said.out, said.err) == ("", "no tokens\n")
+    assert (said.out, said.err) == ("", "no tokens of your own; --all lists everybody's\n")
     assert coderai("tokens", "list", "-o", "json").json == []
 
 
@@ -248,6 +248,7 @@ def test_a_user_is_deleted(api, coderai):
     api.put("GET /api/v2/users/alice", USER)
     api.put("DELETE /api/v2/users/0190-u", {"message": "gone"})
     assert coderai("users", "delete", "alice", "-y").err == "User alice deleted.\n"
+    assert coderai("users", "remove", "alice", "-y").err == "User alice deleted.\n"
 
 
 def test_nobody_is_called_so(coderai):

@@ -79,6 +79,11 @@ def test_add_knows_the_usual_address_and_name(api, coderai):
     }
 
 
+def test_who_adds_a_provider_without_a_key_is_told_what_that_means(api, coderai):
+    api.put(f"POST {PATH}", CORP | {"api_keys": []}, 201)
+    assert "coderai providers keys add corp" in coderai("providers", "add", "anthropic", "--name", "corp").err
+
+
 def test_add_bedrock(api, coderai, tmp_path):
     (tmp_path / "aws").write_text("AKIA\nshh\n")
     api.put(f"POST {PATH}", EU, 201)

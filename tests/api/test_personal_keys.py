@@ -1,5 +1,6 @@
 """Personal keys over the API: they go in, and only whether there is one comes out."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import func, select
 
 from coderai.api.app import Services, add_routes
 from coderai.control.authority import TokenAuthority
@@ -15,6 +17,7 @@ from coderai.control.tokens import Lifetimes
 from coderai.control.vault import Vault
 from coderai.settings import Settings
 from coderai.store.engine import Store
+from coderai.store.schema import user_ai_provider_keys
 from tests.api.conftest import Api
 from tests.api.test_providers import CORP, KEYS
 
@@ -149,3 +152,12 @@ async def test_models_are_listed_as_usable_with_a_key_of_ones_own(keeper: Api):
     before = await listed()
     await put(keeper, f"{MINE}/own-only")
     assert (before, await listed()) == ([], ["m-1"])
+
+
+@pytest.mark.parametrize("gone", ["ai/providers/anthropic-corp", "users/mia"])
+@pytest.mark.parametrize("_time", range(3))
+async def test_no_key_is_left_of_a_provider_or_person_that_goes_meanwhile(keeper: Api, gone: str, _time: int):
+    mine = f"users/{keeper.ids['mia']}/ai-provider-keys/anthropic-corp"
+    await asyncio.gather(put(keeper, mine), keeper.ask("DELETE", gone))
+    async with keeper.store.reading() as db:
+        assert (await db.execute(select(func.count()).select_from(user_ai_provider_keys))).scalar_one() == 0

@@ -3,7 +3,6 @@
 What was counted stays: exchanges, tokens, tools, times. ``metadata`` of an exchange says afterwards that it was erased.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from sqlalchemy import case, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
+from coderai.store.retention import leave_room
 from coderai.store.rollup import lock_sessions, recount
 from coderai.store.rows import AnyRow
 from coderai.store.schema import (
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from coderai.store.engine import Store
 
 MARK: Final = {"erased": True}
-_PAUSE: Final = 0.02
 _row = interceptions.c
 _Place = tuple[datetime, str]
 
@@ -49,7 +48,7 @@ class Erased:
 
 
 async def erase_records(
-    store: "Store", user_id: str, username: str, *, batch: int = 250, seconds: float = math.inf
+    store: "Store", user_id: str, username: str, *, batch: int = 50, seconds: float = math.inf
 ) -> tuple[Erased, bool]:
     """Empty the ended exchanges of a user, and those that others made on that user's behalf.
 
@@ -60,6 +59,7 @@ async def erase_records(
     for mine in (_row.initiator_id == user_id, _acted_for(user_id, username)):
         after: _Place | None = None
         while True:
+            began = time.monotonic()
             async with store.transaction() as db:
                 done, after = await _erase_some(db, mine, username, user_id, after, batch)
             total += done
@@ -67,7 +67,7 @@ async def erase_records(
                 break
             if time.monotonic() >= until:
                 return total, False
-            await asyncio.sleep(_PAUSE)
+            await leave_room(began)
     return total, True
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from coderai.store.engine import Store
 
 _LOCK = 0x0C0DE9E7  # any number, as long as it stays the same
-_PAUSE = 0.05
-"""SQLite's waiting writers look again only now and then: leave them a gap."""
+_PAUSE = 0.1
+"""SQLite's waiting writers look again every tenth of a second at least: leave them such a gap."""
 _VACUUM_PAGES = 256
 _ROWS = 1_000
 """Of tables whose rows have nothing below them, in one transaction."""
@@ -52,7 +52,7 @@ class Purged:
 
 
 async def purge(
-    store: "Store", older_than: datetime, *, batch: int = 250, dry_run: bool = False, seconds: float = math.inf
+    store: "Store", older_than: datetime, *, batch: int = 100, dry_run: bool = False, seconds: float = math.inf
 ) -> Purged:
     """Delete interceptions that started before *older_than*, ended or not, with all their rows.
 
@@ -66,12 +66,13 @@ async def purge(
     total, until = Purged(), time.monotonic() + seconds
     async with _only_one(store) as mine:
         while mine:
+            began = time.monotonic()
             async with store.transaction() as connection:
                 done = await _purge_some(connection, older_than, batch)
             total += done
             if done.interceptions == 0 or time.monotonic() >= until:
                 break
-            await asyncio.sleep(_PAUSE)
+            await leave_room(began)
     if total.interceptions and store.dialect == "sqlite":
         with translated():
             await asyncio.to_thread(_give_space_back, str(store.engine.url.database))
@@ -111,16 +112,22 @@ async def oldest_record(store: "Store") -> datetime | None:
         return found
 
 
+async def leave_room(began: float) -> None:
+    """Stay away for as long as the work since *began* took: half of the time belongs to the recorder."""
+    await asyncio.sleep(max(_PAUSE, time.monotonic() - began))
+
+
 async def _delete_all(store: "Store", table: Table, condition: ColumnElement[bool]) -> int:
     deleted = 0
     while True:
+        began = time.monotonic()
         some = select(table.c.id).where(condition).limit(_ROWS)
         async with store.transaction() as connection:
             done = int((await connection.execute(delete(table).where(table.c.id.in_(some)))).rowcount)
         deleted += done
         if done < _ROWS:
             return deleted
-        await asyncio.sleep(_PAUSE)
+        await leave_room(began)
 
 
 async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: int) -> Purged:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from coderai.api import documents
+from coderai.api import upkeep_documents as documents
 from coderai.api.answers import answer, moment
 from coderai.api.bodies import Body, Text, read
 from coderai.api.parameters import once, part

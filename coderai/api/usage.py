@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 from aiohttp import web
 
-from coderai.api import documents
+from coderai.api import upkeep_documents as documents
 from coderai.api.answers import answer
 from coderai.api.parameters import once, whole
 from coderai.api.routes import About, Ask, Parameter, Route, Signed

@@ -1,13 +1,22 @@
 """The real program as processes: the command line, and a server that can be stopped and killed."""
 
 import asyncio
+import multiprocessing
 import os
 import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from tests.end_to_end import forked
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.end_to_end.forked"])
+_READ_AT_START = {"LD_PRELOAD", "SSL_CERT_FILE"}
+"""Variables that are looked at before a line of ours runs, or while importing: they need a process that begins anew."""
 
 LISTENING = re.compile(r"Started HTTP listener at (http://\S+)")
 
@@ -26,14 +35,70 @@ class Finished:
     err: str
 
 
+class Forked:
+    """A process of the program, with the part of ``asyncio.subprocess.Process`` that is used here."""
+
+    def __init__(
+        self, arguments: tuple[str, ...], environment: dict[str, str], out: Connection, err: Connection
+    ) -> None:
+        self._process = _FORKS.Process(target=forked.command, args=(arguments, environment, out, err), daemon=True)
+        self._process.start()
+        self.stdout: asyncio.StreamReader | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    async def wait(self) -> int:
+        await asyncio.to_thread(self._process.join)
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+
+async def _reading(end: Connection) -> asyncio.StreamReader:
+    """Return what reads the raw bytes that come out of a pipe, up to its end."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1 << 20)
+    pipe = os.fdopen(os.dup(end.fileno()), "rb", 0)
+    end.close()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    return reader
+
+
 async def coderai(*arguments: str, **environment: str) -> Finished:
     """Run the command to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "coderai", *arguments, stdout=PIPE, stderr=PIPE, env=_environment(environment)
-    )
-    async with asyncio.timeout(60):
-        out, err = await process.communicate()
-    return Finished(process.returncode or 0, out.decode(), err.decode())
+    (out, its_out), (err, its_err) = _FORKS.Pipe(duplex=False), _FORKS.Pipe(duplex=False)
+    process = Forked(arguments, _environment(environment), its_out, its_err)
+    its_out.close()
+    its_err.close()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        said = [tasks.create_task((await _reading(end)).read()) for end in (out, err)]
+    return Finished(await process.wait(), *(each.result().decode() for each in said))
+
+
+async def _server(arguments: tuple[str, ...], environment: dict[str, str]) -> Process | Forked:
+    """Start a server whose two streams are one."""
+    if not _READ_AT_START.isdisjoint(environment):
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "coderai", *arguments),
+            stdout=PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environment,
+            limit=1 << 20,
+        )
+    out, its_out = _FORKS.Pipe(duplex=False)
+    process = Forked(arguments, environment, its_out, its_out)
+    its_out.close()
+    process.stdout = await _reading(out)
+    return process
 
 
 @dataclass
@@ -47,7 +112,7 @@ class Gateway:
     url: str = ""
     log: list[str] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _process: Process | None = None
+    _process: Process | Forked | None = None
     _reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -60,15 +125,9 @@ class Gateway:
             "CODER_AIBRIDGE_PROVIDER_1_KEY": "sk-openai-central-0123456789",
             "CODER_AIBRIDGE_PROVIDER_1_BASE_URL": self.provider_url + "/v1",
         }
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "coderai", "server", "--aibridge-enabled", "--http-address=127.0.0.1:0"),
-            f"--data-dir={self.data_dir}",
-            *self.options,
-            stdout=PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=_environment({**providers, **self.environment}),
-            limit=1 << 20,
-        )
+        arguments = ("server", "--aibridge-enabled", "--http-address=127.0.0.1:0", f"--data-dir={self.data_dir}")
+        environment = _environment({**providers, **self.environment})
+        self._process = await _server((*arguments, *self.options), environment)
         assert self._process.stdout is not None
         async with asyncio.timeout(30):
             while line := (await self._process.stdout.readline()).decode():

@@ -3,37 +3,16 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import typer
 
 from coderai import __version__
-from coderai.cli import (
-    audit,
-    clients,
-    completion,
-    config,
-    db,
-    demo,
-    doctor,
-    export,
-    interceptions,
-    keys,
-    models,
-    overrides,
-    providers,
-    retention,
-    sessions,
-    signing_in,
-    tokens,
-    usage,
-    users,
-)
 from coderai.cli.errors import FAILED, INTERRUPTED, OK, USAGE, WrongUse, as_json, as_lines, exit_code, ours
 from coderai.cli.options import Run, command, noun
-from coderai.cli.shapes import Build
 from coderai.cli.text import harmless
 from coderai.errors import CoderaiError
 
@@ -71,14 +50,15 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     noun(app)
     named = [name for name in _NAMES if name in arguments]
-    for name, about, register in _NOUNS:
+    for name, about in _NOUNS:
         group = typer.Typer(no_args_is_help=True)
         noun(group)
         if name in named or not named:
-            register(group)
+            _module(name).register(group)
         app.add_typer(group, name=name, help=about)
-    for name, function in _COMMANDS:
+    for name, module in _COMMANDS:
         if name in named or not named:
+            function: Callable[..., None] = getattr(_module(module), name.replace("-", "_"))
             command(app, name)(function)
     app.command(
         "server",
@@ -89,8 +69,15 @@ def build(arguments: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
+def _module(name: str) -> Any:
+    """Each is loaded when it is wanted: a server, or another command, does without its time and memory."""
+    return import_module(f"coderai.cli.{name}")
+
+
 def version(run: Run) -> None:
     """Print the version; with --url also the server's."""
+    from coderai.cli.shapes import Build
+
     server = ""
     if run.choices.url:
         with run.api() as api:
@@ -103,33 +90,33 @@ def version(run: Run) -> None:
 
 
 _NOUNS: Final = (
-    ("users", "Who may use the gateway.", users.register),
-    ("tokens", "Tokens that tools and people sign in with.", tokens.register),
-    ("providers", "Who is called: AI providers and their keys.", providers.register),
-    ("keys", "Provider keys of your own.", keys.register),
-    ("models", "How models are asked: the registry; `models seen`: what was called.", models.register),
-    ("overrides", "Which model is meant in which context.", overrides.register),
-    ("sessions", "What was done with AI tools, grouped by session.", sessions.register),
-    ("interceptions", "Single exchanges with a provider.", interceptions.register),
-    ("usage", "How much was used, by whom and with what.", usage.register),
-    ("export", "Records as JSON lines or CSV, all of them.", export.register),
-    ("retention", "How long things are kept; delete what is too old.", retention.register),
-    ("audit", "Who changed what on this server.", audit.register),
-    ("config", "The server's settings: what is in force, what there is.", config.register),
-    ("db", "Work on the local data directory itself.", db.register),
-    ("clients", "Tools: those that were seen, and how one is pointed here.", clients.register),
+    ("users", "Who may use the gateway."),
+    ("tokens", "Tokens that tools and people sign in with."),
+    ("providers", "Who is called: AI providers and their keys."),
+    ("keys", "Provider keys of your own."),
+    ("models", "How models are asked: the registry; `models seen`: what was called."),
+    ("overrides", "Which model is meant in which context."),
+    ("sessions", "What was done with AI tools, grouped by session."),
+    ("interceptions", "Single exchanges with a provider."),
+    ("usage", "How much was used, by whom and with what."),
+    ("export", "Records as JSON lines or CSV, all of them."),
+    ("retention", "How long things are kept; delete what is too old."),
+    ("audit", "Who changed what on this server."),
+    ("config", "The server's settings: what is in force, what there is."),
+    ("db", "Work on the local data directory itself."),
+    ("clients", "Tools: those that were seen, and how one is pointed here."),
 )
-_COMMANDS: Final = (
-    ("login", signing_in.login),
-    ("logout", signing_in.logout),
-    ("whoami", signing_in.whoami),
-    ("reset-password", signing_in.reset_password),
-    ("completion", completion.completion),
-    ("version", version),
-    ("demo", demo.demo),
-    ("doctor", doctor.doctor),
+_COMMANDS: Final = (  # with the modules that have a function of that name
+    ("login", "signing_in"),
+    ("logout", "signing_in"),
+    ("whoami", "signing_in"),
+    ("reset-password", "signing_in"),
+    ("completion", "completion"),
+    ("version", "main"),
+    ("demo", "demo"),
+    ("doctor", "doctor"),
 )
-_NAMES: Final = (*(name for name, _, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")
+_NAMES: Final = (*(name for name, _ in _NOUNS), *(name for name, _ in _COMMANDS), "server")
 
 
 def _server(context: typer.Context) -> None:
@@ -152,7 +139,7 @@ def _serve(arguments: list[str]) -> int:
 def _dispatch(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["server"]:  # its loader wants the arguments exactly as they were written
         return _serve(list(arguments[1:]))
-    completion.prepare(os.environ)
+    _module("completion").prepare(os.environ)
     code = build(arguments)(list(arguments), prog_name="coderai", standalone_mode=False)
     return code if isinstance(code, int) else OK
 
@@ -189,7 +176,7 @@ def _command_in(arguments: Sequence[str]) -> str:
     if start is None:
         return "coderai"
     noun, *rest = arguments[start : start + 2]
-    verb = [word for word in rest if not word.startswith("-") and any(noun == name for name, _, _ in _NOUNS)]
+    verb = [word for word in rest if not word.startswith("-") and any(noun == name for name, _ in _NOUNS)]
     return " ".join(["coderai", noun, *verb])
 
 

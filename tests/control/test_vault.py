@@ -47,15 +47,15 @@ async def test_the_key_file_of_the_first_start_is_used(store: Store, tmp_path: P
 
 
 async def test_keys_change_without_losing_anything(store: Store, tmp_path: Path):
-    await _filled(store, Vault.load(tmp_path, OLD), keys=450)
+    await _filled(store, Vault.load(tmp_path, OLD), keys=210)
     both, new = Vault.load(tmp_path, f"{NEW},{OLD}"), Vault.load(tmp_path, NEW)
     await both.check(store)
     with pytest.raises(StoreUnusable, match="encrypted with the key"):
         await new.check(store)
-    assert await both.rotate(store, (TOPIC,)) == 451
+    assert await both.rotate(store, (TOPIC,)) == 211
     assert await both.rotate(store, (TOPIC,)) == 0
     await new.check(store)
-    assert len(set(await _opened(store, new))) == 451
+    assert len(set(await _opened(store, new))) == 211
 
 
 async def test_the_missing_key_and_the_place_for_it_are_named(store: Store, tmp_path: Path):

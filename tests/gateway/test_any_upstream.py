@@ -122,7 +122,8 @@ async def _check(pieces: list[bytes], body: bytes, path: str, ask: dict[str, obj
             assert setting.notebook.endings[0] in OURS
         if got.status == 200 and body.startswith(got.body[:20]):
             relayed = _common(got.body, body)
-            assert got.body[relayed:] == b"" or (not got.complete and b'"error"' in got.body[relayed:])
+            # Our own event may begin like what was held back of the provider's.
+            assert got.body[relayed:] == b"" or (not got.complete and b'"error"' in got.body)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -38,11 +38,6 @@ class Usable:
     """What the gateway says about the provider, when it cannot serve it."""
 
     @property
-    def goes_with(self) -> Literal["personal", "central", ""]:
-        """Which credential a call would go with that brings none along; '' for none."""
-        return "personal" if self.personal else "central" if self.central else ""
-
-    @property
     def available(self) -> bool:
         """Whether a call can be made at all."""
         return not self.reason

@@ -1,0 +1,1 @@
+"""The intercepting proxy: for tools whose base URL cannot be changed."""

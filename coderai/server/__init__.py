@@ -47,6 +47,7 @@ from coderai.providers.retries import Retries
 from coderai.recorder import Recorder, recording
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
+from coderai.server.notifying import Notifier
 from coderai.server.observing import Observing, Parts, exposing, observing
 from coderai.settings import Loaded, Settings
 from coderai.store import processes
@@ -166,17 +167,28 @@ def run(loaded: Loaded) -> int:
 
     async def until_told() -> None:
         stop = asyncio.Event()
+        manager = Notifier.of(os.environ, os.getpid())
 
         def leave() -> None:
             if stop.is_set():
                 os._exit(130)
             _say("Stopping: running exchanges may finish; once more to leave at once.")
+            manager.stopping("Stopping: running exchanges may finish")
             stop.set()
+
+        def reopen() -> None:
+            with manager.reloading():
+                logs.reopen()
+
+        def begin(ready: Ready) -> None:
+            _begin(ready)
+            manager.ready(f"Listening at {ready.url}")
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, leave)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, logs.reopen)
-        await serve(loaded, stop=stop, ready=_begin)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen)
+        with manager.alive():
+            await serve(loaded, stop=stop, ready=begin)
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -66,7 +66,7 @@ class Run:
     @contextmanager
     def local_api(self) -> Iterator[Api]:
         """Connect to the local data, as their owner. Raises CoderaiError when there are none."""
-        with _local(self.local(), _seconds(self.choices.timeout)) as api:
+        with _local(self.local(), _seconds(self.choices.timeout), self.environ) as api:
             yield api
 
     def local(self) -> Local:
@@ -88,14 +88,14 @@ class Run:
                     yield api
             case Local() as local:
                 new = not local.database_url and not (local.data_dir / DATABASE).exists()
-                with _local(local, seconds) as api:
+                with _local(local, seconds, self.environ) as api:
                     if new:  # usually a server runs, but on another directory
                         self.note(f"{local.data_dir} is new; for data elsewhere say --data-dir or --url.")
                     yield api
 
 
 def start(choices: Choices) -> Run:
-    """Return the run for this process: its streams, its environment, the time."""
+    """Return the run for this process: its streams, its environment, the time. Raises CoderaiError."""
     terminal = sys.stdout.isatty()
     look = Look(
         terminal=terminal,
@@ -103,7 +103,16 @@ def start(choices: Choices) -> Run:
         now=datetime.now(UTC),
         color=terminal and not choices.no_color and not os.environ.get("NO_COLOR"),
     )
-    return Run(choices, look, os.environ, sys.stdout, sys.stderr)
+    return Run(choices, look, _with_files_read(os.environ), sys.stdout, sys.stderr)
+
+
+def _with_files_read(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with the secrets of ``CODER…_FILE``. Raises CoderaiError."""
+    if not any(name.startswith("CODER") and name.endswith("_FILE") for name in environ):
+        return environ
+    from coderai.settings.secretfiles import with_files_read  # all settings: only where they are needed
+
+    return with_files_read(environ, lambda name: Path(name).read_text(encoding="utf-8"))
 
 
 def read_small_file(path: Path) -> str | None:
@@ -117,7 +126,7 @@ def read_small_file(path: Path) -> str | None:
 
 
 @contextmanager
-def _local(local: Local, seconds: float) -> Iterator[Api]:
+def _local(local: Local, seconds: float, environ: Mapping[str, str]) -> Iterator[Api]:
     running = _running_server(local)
     if running is not None:
         connected, url = running
@@ -128,7 +137,7 @@ def _local(local: Local, seconds: float) -> Iterator[Api]:
     from coderai.cli.hosting import hosting
     from coderai.server import local_api  # the whole server: only when there is nobody to ask
 
-    opened = hosting(lambda: local_api(data_dir=local.data_dir, database_url=local.database_url))
+    opened = hosting(lambda: local_api(data_dir=local.data_dir, database_url=local.database_url, environ=environ))
     with opened as ours, closing(over(ours, f"the data in {local.data_dir}", seconds)) as api:
         yield api
 

@@ -145,13 +145,15 @@ async def serve(
 
 
 @asynccontextmanager
-async def local_api(*, data_dir: Path, database_url: str | None) -> AsyncIterator[web.AppRunner]:
+async def local_api(
+    *, data_dir: Path, database_url: str | None, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[web.AppRunner]:
     """Host the API for the local owner, without a listener, jobs or configuration: for commands without a server."""
     make_data_dir(data_dir)
     settings = Settings(data_dir=data_dir, database_url=SecretStr(database_url or ""))
     async with open_store(settings.database, jobs=False) as store:
         await first_start(store, data_dir)
-        vault = await Vault.load(data_dir, given_keys(os.environ)).careful(store)
+        vault = await Vault.load(data_dir, given_keys(environ)).careful(store)
         services = Services.over(store, settings=settings, lifetimes=_lifetimes(settings), vault=vault)
         runner = runner_for(private_app(services))
         await runner.setup()

@@ -7,6 +7,7 @@ from typing import Final
 from coderai.errors import BadSettings
 from coderai.settings.drafts import Draft
 from coderai.settings.layers import did_you_mean
+from coderai.settings.secretfiles import lines_of
 from coderai.settings.yamlfile import Document
 
 _TEXTS: Final = (
@@ -79,14 +80,7 @@ def _look_up(where: str, key: str, name: str, surroundings: Surroundings) -> lis
         if not value.strip():
             raise BadSettings(f"{where}: the variable {name} is not set")
         return value.split(",") if key.endswith("s_env") else [value]
-    try:
-        lines = surroundings.read_file(name).strip().splitlines()
-    except OSError as error:
-        raise BadSettings(f"{where}: {name} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise BadSettings(f"{where}: {name} is no UTF-8 text") from error
-    if not lines:
-        raise BadSettings(f"{where}: {name} is empty")
+    lines = lines_of(where, name, surroundings.read_file)
     if len(lines) > 1 and not key.endswith("s_file"):
         raise BadSettings(
             f"{where}: {name} holds several lines; for a key per line write {key.removesuffix('_file')}s_file"

@@ -15,6 +15,7 @@ from coderai.settings.indexed import legacy, read_indexed
 from coderai.settings.layers import Found, Source, describe
 from coderai.settings.listed import Surroundings, read_listed
 from coderai.settings.model import Layer, Settings, table
+from coderai.settings.secretfiles import with_files_read
 from coderai.settings.yamlfile import Document, read_yaml
 
 _CONFIG_VARIABLES = ("CODERAI_CONFIG_PATH", "CODER_CONFIG_PATH")
@@ -46,6 +47,7 @@ def load(arguments: Sequence[str], environ: Mapping[str, str], read_file: Callab
     Raises BadSettings, which is BadUsage when the command line itself is wrong; no text of it holds a secret.
     """
     warnings: list[str] = []
+    environ = with_files_read(environ, read_file)
     flags = read_flags(arguments, warnings)
     if flags.action == "help":
         return Loaded(Settings(), action="help")

@@ -42,6 +42,7 @@ Usage: coderai server [options]
 Run the gateway, its API and its jobs. Every option can be given as a flag, as a variable in the environment, or in a
 YAML file; the first of these that says something wins. Booleans: --x, --x=true, --x=false.
 Every --aibridge-… may also be written --ai-gateway-…, every CODER_AIBRIDGE_… also CODER_AI_GATEWAY_…
+A variable NAME that holds a secret may be given as NAME_FILE, which names a file with the secret in it.
 
   -c, --config path, $CODERAI_CONFIG_PATH or $CODER_CONFIG_PATH
           Read this YAML file.
@@ -57,7 +58,8 @@ _PROVIDERS_HELP: Final = """\
 Providers
   CODER_AIBRIDGE_PROVIDER_<N>_TYPE, _NAME, _BASE_URL, _KEY or _KEYS (comma-separated), and for Amazon Bedrock
   _BEDROCK_REGION, _BEDROCK_BASE_URL, _BEDROCK_ACCESS_KEY, _BEDROCK_ACCESS_KEY_SECRET, _BEDROCK_MODEL,
-  _BEDROCK_SMALL_FAST_MODEL; N counts from 0. Or in YAML, with references instead of secrets:
+  _BEDROCK_SMALL_FAST_MODEL; N counts from 0. _KEY_FILE, _KEYS_FILE (one per line) and so on name files. Or in YAML,
+  with references instead of secrets:
     aibridge: {providers: [{type: anthropic, name: corp, base_url: "https://…", key_env: CORP_KEY}]}
 """
 
@@ -80,6 +82,10 @@ _EXAMPLE_PROVIDERS: Final = """\
   #    name: anthropic-corp
   #    base_url: "https://llm-proxy.internal.example.com/anthropic"
   #    key_env: ANTHROPIC_CORP_KEY
+"""
+
+_EXAMPLE_SECRETS: Final = """\
+# Secrets are not settable here, only by flag or in the environment; there, NAME_FILE names a file with the secret:
 """
 
 
@@ -125,7 +131,7 @@ def example() -> str:
     values = {row.name: row.default for row in table().values()}
     lines = "".join(_group(_tree(), values, "", commented=True))
     secrets = "".join(f"#   {row.option.variables[0]}: {row.option.help}\n" for row in _secret_rows())
-    return f"{_EXAMPLE_HEAD}\n{lines}\n# Secrets are not settable here, only by flag or in the environment:\n{secrets}"
+    return f"{_EXAMPLE_HEAD}\n{lines}\n{_EXAMPLE_SECRETS}{secrets}"
 
 
 def write_config(loaded: Loaded) -> str:

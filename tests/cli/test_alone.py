@@ -99,3 +99,17 @@ def test_a_configuration_file_that_is_not_there(coderai, tmp_path):
     assert said.code == 1
     assert "none.yaml" in said.err
     assert "internal error" not in said.err
+
+
+def test_secrets_are_read_from_files(coderai, tmp_path, monkeypatch):
+    (tmp_path / "url").write_text(f"sqlite:///{tmp_path / 'elsewhere.db'}\n")
+    (tmp_path / "keys").write_text("no key\n")
+    monkeypatch.setenv("CODERAI_DATABASE_URL_FILE", str(tmp_path / "url"))
+    assert coderai("users", "list").code == 0
+    assert (tmp_path / "elsewhere.db").exists()
+    monkeypatch.setenv("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS_FILE", str(tmp_path / "keys"))
+    assert "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS" in coderai("users", "list").err
+    (tmp_path / "keys").unlink()
+    said = coderai("users", "list")
+    reason = f"CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS_FILE: {tmp_path / 'keys'} cannot be read: No such file or directory"
+    assert (said.code, said.err) == (1, f"error: {reason}\n")

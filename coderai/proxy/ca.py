@@ -237,10 +237,11 @@ def pem_of(key: SigningKey) -> bytes:
 
 
 def _subject(host: str) -> x509.Name:
-    organisation = x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "coderai")
-    if len(host) > _LONGEST_NAME:  # clients look at the alternative names only
-        return x509.Name([organisation])
-    return x509.Name([organisation, x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    """For people: clients look at the alternative names. An address as common name would be judged as a name."""
+    parts = [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "coderai")]
+    if isinstance(general_name(host), x509.DNSName) and len(host) <= _LONGEST_NAME:
+        parts.append(x509.NameAttribute(x509.NameOID.COMMON_NAME, host))
+    return x509.Name(parts)
 
 
 def _certificate(path: Path) -> x509.Certificate:

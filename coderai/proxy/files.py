@@ -1,0 +1,83 @@
+"""Where certificates and keys of the proxy lie, and how new ones are written."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from coderai.errors import BadSettings, Conflict
+from coderai.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and its key."""
+
+    cert: Path
+    key: Path
+
+    def there(self) -> list[Path]:
+        """Return which of them exist."""
+        return [path for path in (self.cert, self.key) if path.exists()]
+
+    def signature(self) -> tuple[int, ...]:
+        """Return numbers that change when somebody writes the files. Raises OSError."""
+        seen = (self.cert.stat(), self.key.stat())
+        return tuple(number for each in seen for number in (each.st_mtime_ns, each.st_size, each.st_ino))
+
+
+def own_authority(data_dir: Path) -> Pair:
+    """Return where ``coderai proxy ca create`` puts the authority."""
+    return Pair(data_dir / "proxy-ca.pem", data_dir / "proxy-ca.key")
+
+
+def own_listener(data_dir: Path) -> Pair:
+    """Return where ``coderai proxy ca create --host`` puts the certificate of the proxy's listener."""
+    return Pair(data_dir / "proxy-listener.pem", data_dir / "proxy-listener.key")
+
+
+def authority_files(settings: Settings) -> Pair:
+    """Return the authority's files: those of the options, else the ones in the data directory. Raises BadSettings."""
+    given = _given(settings.aibridge_proxy_cert_file, settings.aibridge_proxy_key_file, "")
+    found = given or own_authority(settings.data_dir)
+    if given is None and not found.there():
+        raise BadSettings(
+            f"the proxy needs an interception CA: `coderai proxy ca create` makes {found.cert}, "
+            "or name one with --aibridge-proxy-cert-file and --aibridge-proxy-key-file"
+        )
+    return found
+
+
+def listener_files(settings: Settings) -> Pair | None:
+    """Return the files of the proxy's TLS listener; None: it listens without TLS. Raises BadSettings."""
+    return _given(settings.aibridge_proxy_tls_cert_file, settings.aibridge_proxy_tls_key_file, "tls-")
+
+
+def _given(cert: str, key: str, which: str) -> Pair | None:
+    if bool(cert) != bool(key):
+        flag, other = (
+            f"--aibridge-proxy-{which}{name}-file" for name in (("cert", "key") if cert else ("key", "cert"))
+        )
+        raise BadSettings(f"{flag} is set without {other}: set both or neither")
+    return Pair(Path(cert), Path(key)) if cert else None
+
+
+def write_new(pair: Pair, cert_pem: bytes, key_pem: bytes) -> None:
+    """Write both files, the key for its owner only. Raises Conflict when one exists, OSError."""
+    if there := pair.there():
+        raise Conflict(f"{there[0]} exists and is left alone: move it away first")
+    pair.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pair.cert.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(pair.key, key_pem, 0o600)
+    _write(pair.cert, cert_pem, 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise Conflict(f"{path} exists and is left alone: move it away first") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), mode)  # whatever the umask says
+        file.flush()
+        os.fsync(file.fileno())

@@ -251,7 +251,7 @@ class Recorder:
             self.lost += 1
             log.error("interception %s: its end is lost, too many records are waiting", interception.id)
             return None
-        now = self._clock()
+        now = max(self._clock(), interception.started_at)  # whatever the clock did meanwhile
         facts = tuple(Stamped(new_id(), now, fact) for fact in end.answer.facts)
         return self._enter(Ended(interception, end, now, facts, served), self._end_wait)
 

@@ -118,7 +118,9 @@ async def _create(ask: Ask) -> web.Response:
         keys=tuple(body.api_keys or ()),
         bedrock=body.settings.members() if body.settings else None,
     )
-    return answer(_shape(ask, await ask.services.providers.create(ask.caller, wanted)), 201)
+    kept = await ask.services.providers.create(ask.caller, wanted)
+    await ask.services.gateway.changed()
+    return answer(_shape(ask, kept), 201)
 
 
 async def _get(ask: Ask) -> web.Response:
@@ -135,11 +137,14 @@ async def _update(ask: Ask) -> web.Response:
         settings_sent="settings" in body.model_fields_set,
         bedrock=body.settings.members() if body.settings else None,
     )
-    return answer(_shape(ask, await ask.services.providers.change(ask.caller, part(ask.request, "provider"), patch)))
+    kept = await ask.services.providers.change(ask.caller, part(ask.request, "provider"), patch)
+    await ask.services.gateway.changed()
+    return answer(_shape(ask, kept))
 
 
 async def _delete(ask: Ask) -> web.Response:
     await ask.services.providers.delete(ask.caller, part(ask.request, "provider"))
+    await ask.services.gateway.changed()
     return no_content()
 
 

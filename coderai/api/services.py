@@ -1,6 +1,6 @@
 """What the handlers need of the rest of the program."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ class Gateway:
     allow_byok: bool = False
     upstream: Upstream | None = None
     """None without a data plane; probes then connect on their own."""
+    refresh: Callable[[], Awaitable[None]] | None = None
+    """Puts changed providers in force; other processes see them by themselves."""
 
     def instance(self, kept: Kept) -> Instance:
         """Return what is made of a provider, with its state; of those of the configuration only a server knows more."""
@@ -53,6 +55,11 @@ class Gateway:
         running = self.registry.find(provider.name)
         state: State = "enabled" if provider.enabled else "disabled"
         return running or Instance(provider.name, provider.type, provider.base_url, None, state=state)
+
+    async def changed(self) -> None:
+        """Serve changed providers from now on, not only once the change has come round."""
+        if self.refresh is not None:
+            await self.refresh()
 
     async def probe(self, instance: Instance) -> Probed:
         """See ``gateway.probe``."""

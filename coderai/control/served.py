@@ -1,5 +1,6 @@
 """Which instances the data plane serves: those of the configuration and those of the database, kept current."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -35,27 +36,33 @@ class Served:
         self._configured = tuple(configured)
         self._registry = registry
         self._allow_byok = allow_byok
+        self._turn = asyncio.Lock()  # what was read first must not be put in force last
         self.reloaded_at = 0.0
         """When the providers were last read anew, as a Unix time; ``succeeded_at``: when that worked."""
         self.succeeded_at = 0.0
 
     async def reload(self) -> None:
         """Read the providers anew. Raises StoreUnavailable, StoreUnusable; nothing has changed then."""
-        self.reloaded_at = time.time()
-        kept = await self._providers.all()
-        instances = [build(config, allow_byok=self._allow_byok) for config in self._configured]
-        instances += [instance_of(each, allow_byok=self._allow_byok) for each in kept if each.provider.source != CONFIG]
-        self._registry.replace(instances)
-        self.succeeded_at = self.reloaded_at
+        async with self._turn:
+            self.reloaded_at = time.time()
+            kept = [each for each in await self._providers.all() if each.provider.source != CONFIG]
+            instances = [build(config, allow_byok=self._allow_byok) for config in self._configured]
+            instances += [instance_of(each, allow_byok=self._allow_byok) for each in kept]
+            self._registry.replace(instances)
+            self.succeeded_at = self.reloaded_at
+
+    async def refresh(self) -> None:
+        """Read them anew at once; when that fails, the old ones stay."""
+        try:
+            await self.reload()
+        except CoderaiError as error:
+            log.error("providers not reloaded, the old ones stay", reason=str(error))
 
     async def follow(self, changes: AsyncIterator[frozenset[str]]) -> None:
         """Run beside the server, for ever. *changes* is ``Store.changes()``."""
         async for topics in changes:
             if topics == EVERYTHING or TOPIC in topics:
-                try:
-                    await self.reload()
-                except CoderaiError as error:
-                    log.error("providers not reloaded, the old ones stay", reason=str(error))
+                await self.refresh()
 
 
 def instance_of(kept: Kept, *, allow_byok: bool) -> Instance:

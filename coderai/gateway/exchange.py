@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
@@ -99,7 +99,7 @@ class Exchanges:
         if await says_nothing(answer, flight):  # nothing was sent to the client yet, so it can still be told properly
             text = f"{running.provider}: the provider ended the answer without a single event"
             return await self._no_answer(running, Ending.BROKEN_OFF, text)
-        first_byte_at = datetime.now(UTC)
+        first_byte_at = self._ledger.now()
         client = streamed(request, answer.status, to_client(answer.headers, running.admitted.redaction))
         client.headers.setdefault("Cache-Control", "no-cache")
         client.headers["X-Accel-Buffering"] = "no"
@@ -128,7 +128,7 @@ class Exchanges:
 
     async def _whole(self, running: Running, answer: UpstreamAnswer) -> web.StreamResponse:
         request, wire, flight = running.admitted.request, running.wire, running.flight
-        first_byte_at = datetime.now(UTC)
+        first_byte_at = self._ledger.now()
         client = Whole(request, answer.status, to_client(answer.headers, running.admitted.redaction))
         cut = await read_whole(answer, client, flight)
         if answer.status >= 300:

@@ -1,6 +1,6 @@
 """What becomes of an exchange in the audit trail: its start, its end, and the words for ends that nobody explained."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -79,7 +79,7 @@ class Entry:
             http_status=status,
             error_type=learned.error_type or _ERROR_TYPES.get(ending),
             error_message=self._redaction.text(learned.error_message or text or _WORDS.get(ending, "")),
-            first_byte_at=first_byte_at,
+            first_byte_at=first_byte_at and max(first_byte_at, self.interception.started_at),
             credential_hint=hint or None,
         )
         timeline = current()
@@ -109,18 +109,23 @@ class Entry:
                 return fact
 
 
-class Ledger:
-    """Opens entries in the audit trail. *recorder* makes them durable."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, recorder: Recorder) -> None:
+
+class Ledger:
+    """Opens entries in the audit trail. *recorder* makes them durable; *clock* says when what happened."""
+
+    def __init__(self, recorder: Recorder, clock: Callable[[], datetime] = _now) -> None:
         self._recorder = recorder
+        self.now = clock
 
     async def begin(self, admitted: Admitted, ask: Ask, wire: Wire, session: str | None = None) -> Entry:
         """Return the entry once the start of the exchange is durable. Raises StoreUnavailable.
 
         *session* is known from elsewhere, for a tool that names none.
         """
-        interception = _interception(admitted, ask, wire, session)
+        interception = _interception(admitted, ask, wire, session, self.now())
         timeline = current()
         if timeline is not None:
             timeline.begins(interception, admitted.route.pattern)
@@ -153,13 +158,13 @@ def last_words(provider: str, ending: Ending) -> str:
     return f"{provider}: {_WORDS.get(ending, 'the answer could not be completed')}"
 
 
-def _interception(admitted: Admitted, ask: Ask, wire: Wire, session: str | None) -> Interception:
+def _interception(admitted: Admitted, ask: Ask, wire: Wire, session: str | None, started_at: datetime) -> Interception:
     request, caller, instance = admitted.request, admitted.caller, admitted.instance
     client = clients.identify(request.headers, ask)
     clean = admitted.redaction.text
     return Interception(
         id=new_id(),
-        started_at=datetime.now(UTC),
+        started_at=started_at,
         initiator_id=caller.user_id,
         initiator_name=caller.username,
         api_key_id=caller.token_id,

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Final
 
 from coderai.errors import CoderaiError, Conflict, Invalid
@@ -328,7 +327,7 @@ class Talk:
         """Everything flows at once but the message that ends the answer."""
         flight, reader = turn.flight, turn.reader
         if not reader.begun:
-            turn.first_byte_at = datetime.now(UTC)
+            turn.first_byte_at = self._means.ledger.now()
         seen = len(reader.calls)
         ended = reader.feed(frame.data)
         flight.turns += 1

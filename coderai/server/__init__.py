@@ -17,9 +17,11 @@ from pydantic import SecretStr
 from coderai.api.app import Services
 from coderai.api.services import Gateway
 from coderai.control.authority import TokenAuthority
+from coderai.control.clock import Clock, now
 from coderai.control.configured import apply_config, keep_retiring
 from coderai.control.first_start import first_start
 from coderai.control.personal_keys import SavedKeys
+from coderai.control.providers import ProviderControl
 from coderai.control.retention import keep_within
 from coderai.control.served import Served
 from coderai.control.tokens import Lifetimes
@@ -45,6 +47,7 @@ from coderai.providers.breaker import Breakers, Rule
 from coderai.providers.registry import Registry
 from coderai.providers.retries import Retries
 from coderai.recorder import Recorder, recording
+from coderai.server import pages
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
 from coderai.server.notifying import Notifier
@@ -78,6 +81,7 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[Ready], None] | None = None,
     environ: Mapping[str, str] | None = None,
+    clock: Clock = now,
 ) -> None:
     """Run until *stop* is set; leave in the order jobs, listeners, exchanges, recorder, store.
 
@@ -87,7 +91,7 @@ async def serve(
     make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
         synchronous: Synchronous = "NORMAL" if settings.database_synchronous == "normal" else "FULL"
-        store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous))
+        store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous, clock=clock))
         keys_given = bool(settings.external_token_encryption_keys.get_secret_value())
         first = await first_start(store, settings.data_dir, keys_given=keys_given)
         vault = Vault.load(settings.data_dir, settings.external_token_encryption_keys.get_secret_value())
@@ -103,7 +107,7 @@ async def serve(
         uses = Uses(store)
         stack.push_async_callback(uses.flush)
         refreshing = not settings.disable_session_expiry_refresh
-        authority = TokenAuthority(store, uses=uses, keys=SavedKeys(store, vault), refreshing=refreshing)
+        authority = TokenAuthority(store, clock, uses=uses, keys=SavedKeys(store, vault), refreshing=refreshing)
         watch = Watch(_patience(settings))
         proxies = proxy_rule(os.environ if environ is None else environ)
         upstream = await _upstream(stack, proxies)
@@ -111,20 +115,30 @@ async def serve(
         dumps = await _dumps(stack, settings, upstream)
         breakers = _breakers(settings, told)
         plane, passthrough = _plane(
-            settings, recorder, registry, authority, watch, upstream, socket_upstream, dumps, breakers, told
+            settings,
+            Ledger(recorder, clock),
+            registry,
+            authority,
+            watch,
+            upstream,
+            socket_upstream,
+            dumps,
+            breakers,
+            told,
         )
         lifetimes = _lifetimes(settings)
-        gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream)
-        services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
-        served = Served(services.providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
+        providers = ProviderControl(store, vault)
+        served = Served(providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
         await served.reload()
+        gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream, served.refresh)
+        services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
         parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough, store)
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),
                 tasks.create_task(served.follow(store.changes()), name="provider changes"),
                 tasks.create_task(processes.attend(store), name="heartbeat"),
-                tasks.create_task(keep_within(store, settings, told=told.metrics), name="retention"),
+                tasks.create_task(keep_within(store, settings, clock=clock, told=told.metrics), name="retention"),
                 tasks.create_task(uses.keep(), name="last uses"),
                 tasks.create_task(keep_retiring(store, settings.providers), name="configured providers"),
                 tasks.create_task(watch.run(), name="watch"),
@@ -132,7 +146,8 @@ async def serve(
             async with (
                 listening_privately(services) as socket,
                 exposing(settings, told.metrics, parts) as metrics_url,
-                listening_publicly(settings, services, authority, plane, watch, told.observers) as url,
+                pages.opened(services, authority) as house,
+                listening_publicly(settings, services, authority, plane, watch, house, told.observers) as url,
                 announced(settings.data_dir, socket, url, settings),
             ):
                 if ready is not None:
@@ -228,6 +243,7 @@ def _recording(settings: Settings, store: Store, told: Observing) -> AbstractAsy
     return recording(
         store.records,
         told.sinks,
+        clock=store.clock,
         told=told.metrics.committed if told.metrics is not None else None,
         begin_wait=settings.recorder_begin_wait.total_seconds(),
         end_wait=settings.recorder_end_wait.total_seconds(),
@@ -268,7 +284,7 @@ async def _dumps(stack: AsyncExitStack, settings: Settings, upstream: Upstream) 
 
 def _plane(
     settings: Settings,
-    recorder: Recorder,
+    ledger: Ledger,
     registry: Registry,
     authority: TokenAuthority,
     watch: Watch,
@@ -279,7 +295,6 @@ def _plane(
     told: Observing,
 ) -> tuple[DataPlane, Passthrough]:
     most = settings.aibridge_max_request_bytes
-    ledger = Ledger(recorder)
     calling = Calling(upstream, Retries(settings.aibridge_max_retries), breakers, dumps=dumps)
     exchanges = Exchanges(ledger, calling, watch, most)
     passthrough = Passthrough(calling, watch, most)

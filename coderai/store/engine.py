@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from coderai.store.writer import RecordStore
 Synchronous = Literal["FULL", "NORMAL"]
 Dialect = Literal["sqlite", "postgresql"]
 
+
 _BUSY_MS = 5_000
 _READERS = 8
 _POOL_SECONDS = 5.0
@@ -37,14 +39,27 @@ _WRITE_SECONDS = 60.0
 _GOODBYE_SECONDS = 0.5
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Store:
     """What the rest of the program gets. Connections are SQLAlchemy's ``AsyncConnection`` on both databases."""
 
-    def __init__(self, engine: AsyncEngine, location: Location, records: RecordStore, deployment_id: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        location: Location,
+        records: RecordStore,
+        deployment_id: str,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
         self.engine = engine
         self.records = records
         """Where the recorder writes."""
         self.deployment_id = deployment_id
+        self.clock = clock
+        """Of this process; see ``processes.ago``."""
         self.schema_version = HEAD
         self.process_id = records.process_id
         self.introduction: Mapping[str, Sequence[str]] = {}
@@ -140,12 +155,18 @@ async def _cutting(connection: AsyncConnection) -> AsyncIterator[Callable[[float
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, synchronous: Synchronous = "FULL", create: bool = True, jobs: bool = True
+    url: str,
+    *,
+    synchronous: Synchronous = "FULL",
+    create: bool = True,
+    jobs: bool = True,
+    clock: Callable[[], datetime] = _now,
 ) -> AsyncIterator[Store]:
     """Open, and if need be create or migrate, the database at *url*.
 
     With *jobs* this process is entered in ``processes`` (run ``processes.attend`` beside it) and orphans of dead ones
-    are closed. Raises StoreUnusable for a database we must not touch, StoreUnavailable for one we cannot reach.
+    are closed; *clock* is this process's. Raises StoreUnusable for a database we must not touch, StoreUnavailable for
+    one we cannot reach.
     """
     location = locate(url)
     if location.path is not None:
@@ -154,7 +175,7 @@ async def open_store(
     try:
         deployment_id = await _prepare(engine, location, create=create)
         async with _records(location, synchronous) as records:
-            store = Store(engine, location, records, deployment_id)
+            store = Store(engine, location, records, deployment_id, clock)
             if jobs:
                 await processes.register(store)
                 await processes.close_orphans(store)

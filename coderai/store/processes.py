@@ -4,16 +4,17 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.errors import StoreUnavailable
 from coderai.records import Ending
 from coderai.store.rollup import lock_sessions, recount
 from coderai.store.schema import interceptions, processes
+from coderai.store.types import Moment
 
 if TYPE_CHECKING:
     from coderai.store.engine import Store
@@ -35,10 +36,20 @@ class Known:
     """Names that its configuration has."""
 
 
+def ago(store: "Store", age: timedelta = timedelta()) -> ColumnElement[datetime]:
+    """Return the moment *age* before now by the clock that all processes share.
+
+    That is the server's on PostgreSQL, so that a replica whose own clock is wrong takes nobody for dead.
+    """
+    if store.dialect == "postgresql":
+        return func.now() - age
+    return literal(store.clock() - age, Moment())
+
+
 async def register(store: "Store") -> None:
     """Enter this process, so that nobody takes its running interceptions for orphans."""
     async with store.transaction() as connection:
-        await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=datetime.now(UTC)))
+        await connection.execute(insert(processes).values(id=store.process_id, heartbeat_at=ago(store)))
 
 
 async def introduce(store: "Store", *, key_ids: Sequence[str], providers: Sequence[str]) -> None:
@@ -51,7 +62,7 @@ async def introduce(store: "Store", *, key_ids: Sequence[str], providers: Sequen
 
 async def others_alive(store: "Store", connection: AsyncConnection) -> Sequence[Known]:
     """Return what the other processes have said that are alive."""
-    alive = processes.c.heartbeat_at >= datetime.now(UTC) - ORPHANED_AFTER
+    alive = processes.c.heartbeat_at >= ago(store, ORPHANED_AFTER)
     query = select(processes).where(alive, processes.c.id != store.process_id).order_by(processes.c.id)
     rows = await connection.execute(query)
     return [Known(row.id, frozenset(row.key_ids), frozenset(row.providers)) for row in rows]
@@ -61,9 +72,9 @@ async def beat(store: "Store") -> None:
     """Say that this process is alive."""
     mine = processes.c.id == store.process_id
     async with store.transaction() as connection:
-        result = await connection.execute(update(processes).where(mine).values(heartbeat_at=datetime.now(UTC)))
+        result = await connection.execute(update(processes).where(mine).values(heartbeat_at=ago(store)))
         if result.rowcount == 0:  # another one thought us dead
-            row = {"id": store.process_id, "heartbeat_at": datetime.now(UTC), **store.introduction}
+            row = {"id": store.process_id, "heartbeat_at": ago(store), **store.introduction}
             await connection.execute(insert(processes).values(row))
 
 
@@ -89,18 +100,17 @@ async def attend(store: "Store", *, every: float = 5.0) -> None:
 
 async def close_orphans(store: "Store", *, after: timedelta = ORPHANED_AFTER) -> int:
     """Close open interceptions of processes silent for longer than *after* as interrupted; return how many."""
-    horizon = datetime.now(UTC) - after
     closed = 0
-    while batch := await _close_some(store, horizon):
+    while batch := await _close_some(store, ago(store, after)):
         closed += batch
     if closed:
         log.warning("closed %d interceptions that a process left open", closed)
     async with store.transaction() as connection:
-        await connection.execute(delete(processes).where(processes.c.heartbeat_at < horizon))
+        await connection.execute(delete(processes).where(processes.c.heartbeat_at < ago(store, after)))
     return closed
 
 
-async def _close_some(store: "Store", horizon: datetime) -> int:
+async def _close_some(store: "Store", horizon: ColumnElement[datetime]) -> int:
     alive = exists().where(processes.c.id == interceptions.c.process_id, processes.c.heartbeat_at >= horizon)
     # A process without a row has left or is just coming: its young ones are nobody's orphans yet.
     orphans = (
@@ -121,7 +131,7 @@ async def _close_some(store: "Store", horizon: datetime) -> int:
             update(interceptions)
             .where(interceptions.c.id.in_([row.id for row in rows]), interceptions.c.ended_at.is_(None))
             .values(
-                ended_at=datetime.now(UTC),
+                ended_at=ago(store),
                 ending=Ending.INTERRUPTED.value,
                 error_type="unknown",
                 error_message="the process that served this exchange ended before it",

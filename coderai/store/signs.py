@@ -1,12 +1,12 @@
 """Signs of life of a database, for whoever wonders what is wrong."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select, text
 
-from coderai.store.processes import ORPHANED_AFTER
+from coderai.store.processes import ORPHANED_AFTER, ago
 from coderai.store.schema import ai_providers, interceptions, processes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Signs:
 async def signs(store: "Store") -> Signs:
     """Raises StoreUnavailable."""
     async with store.reading() as db:
-        now = datetime.now(UTC)
+        now = store.clock()
         if store.dialect == "sqlite":
             pages, page, journal = [
                 (await db.execute(text(f"PRAGMA {name}"))).scalar_one()
@@ -45,11 +45,11 @@ async def signs(store: "Store") -> Signs:
         else:
             journal = ""
             size, now = (await db.execute(select(func.pg_database_size(func.current_database()), func.now()))).one()
-        living = processes.c.heartbeat_at >= datetime.now(UTC) - ORPHANED_AFTER
+        living = processes.c.heartbeat_at >= ago(store, ORPHANED_AFTER)
         served = exists().where(processes.c.id == interceptions.c.process_id, living)
         left = select(func.count()).where(
             interceptions.c.ended_at.is_(None),
-            interceptions.c.started_at < datetime.now(UTC) - ORPHANED_AFTER,
+            interceptions.c.started_at < ago(store, ORPHANED_AFTER),
             ~served,
         )
         upstreams = select(ai_providers.c.name, ai_providers.c.base_url).where(

@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from coderai.errors import StoreUnavailable
 from coderai.ids import new_id
 from coderai.recorder import Recorder, recording
-from coderai.records import Answer, End, Ending, Interception, Link, ToolCall, Usage
+from coderai.records import Answer, End, Ended, Ending, Interception, Link, ToolCall, Usage
 from tests.recorder.paper import BrokenLog, Notebook, PaperStore
 from tests.store.building import interception
 
@@ -233,6 +234,16 @@ async def test_a_broken_log_harms_nothing(caplog: pytest.LogCaptureFixture) -> N
         await recorder.end(it, COMPLETE)
     assert len(store.kept()) == len(notebook.lines) == 2
     assert "stored but not logged" in caplog.text
+
+
+async def test_an_exchange_does_not_end_before_it_began_whatever_the_clock_does() -> None:
+    store, (it,) = PaperStore(), numbered()
+    async with recording(store, clock=lambda: it.started_at - timedelta(hours=1)) as recorder:
+        await recorder.begin(it)
+        await recorder.end(it, COMPLETE)
+    (ended,) = store.batches[1]
+    assert isinstance(ended, Ended)
+    assert ended.ended_at == it.started_at
 
 
 async def test_leaving_stores_what_is_queued() -> None:

@@ -46,6 +46,19 @@ async def test_running_ones_of_living_processes_are_left_alone(store: Store, oth
     assert await processes.close_orphans(store) == 0
 
 
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=1), timedelta(hours=-1)])
+async def test_replicas_may_disagree_about_the_time(database_url: str, store: Store, wrong_by: timedelta) -> None:
+    """Each looks at the other's heartbeat by the clock of the database."""
+    async with open_store(database_url, clock=lambda: datetime.now(UTC) + wrong_by) as wrong:
+        mine, its = interception(), interception()
+        await store.records.commit([begun(mine)])
+        await wrong.records.commit([begun(its)])
+        assert await processes.close_orphans(wrong) == await processes.close_orphans(store) == 0
+        async with store.reading() as db:
+            assert [known.process_id for known in await processes.others_alive(store, db)] == [wrong.process_id]
+
+
 async def test_our_own_are_never_orphans(store: Store) -> None:
     it = interception()
     await store.records.commit([begun(it)])

@@ -26,6 +26,7 @@ from coderai.observe.timeline import Observer
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.store.locations import without_secrets
+from coderai.web.app import House, add_pages
 
 log = logs.get("server")
 
@@ -91,10 +92,12 @@ async def listening_publicly(
     authority: TokenAuthority,
     plane: DataPlane,
     watch: Watch,
+    house: House,
     observers: Sequence[Observer] = (),
 ) -> AsyncIterator[str]:
     app = web.Application()
     add_routes(app, services, authority=authority)
+    add_pages(app, house)
     runner = runner_for(app)
     await runner.setup()
     _put_before(runner, observing(plane.handle, observers) if settings.aibridge_enabled else _not_mounted)

@@ -1,0 +1,125 @@
+"""One visit to one page: what was asked, by whom, what the API says to it, and the answer."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, Protocol
+from urllib.parse import quote, unquote
+
+from aiohttp import web
+from multidict import MultiDict, MultiMapping
+
+from coderai.errors import Forbidden, Invalid, NotSignedIn
+from coderai.web.calls import NO_QUERY, Calls, Query, Refused, Reply, Sender
+from coderai.web.navigation import Reader
+from coderai.web.rendering import render
+
+_NOTICE: Final = "coderai_notice"
+"""What a form has done, told by the page that comes next."""
+_NOTICE_SECONDS: Final = 30
+_THEME: Final = "coderai_theme"
+THEMES: Final = ("light", "dark")
+_FORM_BYTES: Final = 1 << 20
+
+
+class Cookies(Protocol):
+    """How the cookie of a session is set. See ``api.doors.CookieRules``."""
+
+    @property
+    def secure(self) -> bool: ...
+
+    def give(self, response: web.Response, token: str) -> None: ...
+
+    def take(self, response: web.Response) -> None: ...
+
+
+@dataclass(slots=True)
+class Visit:
+    """What a page's function gets."""
+
+    request: web.Request
+    sender: Sender
+    calls: Calls
+    cookies: Cookies
+    known: Reader | None = field(default=None)
+
+    @property
+    def reader(self) -> Reader:
+        """Raises NotSignedIn on an open page that nobody is signed in to."""
+        if self.known is None:
+            raise NotSignedIn("nobody is signed in")
+        return self.known
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        return self.request.query
+
+    def part(self, name: str) -> str:
+        """Return a part of the address, quoted for use in a path of the API."""
+        return quote(self.request.match_info[name], safe="")
+
+    async def get(self, path: str, query: Query = NO_QUERY) -> Any:
+        """Return the API's document. Raises Refused."""
+        return (await self.ask("GET", path, query)).document()
+
+    async def send(self, method: str, path: str, document: Any = None) -> Any:
+        """Change something by the API, and return its document. Raises Refused."""
+        return (await self.ask(method, path, document=document)).document()
+
+    async def ask(self, method: str, path: str, query: Query = NO_QUERY, document: Any = None) -> Reply:
+        """Return the API's answer. Raises Refused."""
+        reply = await self.calls.call(self.sender, method, path, query, document)
+        if reply.status >= 300:
+            raise Refused.of(reply)
+        return reply
+
+    async def form(self) -> MultiMapping[str]:
+        """Return the fields of a form of ours. Raises Invalid, and Forbidden for a form of somebody else."""
+        if self.request.content_length is None or self.request.content_length > _FORM_BYTES:
+            raise Invalid("the form is too large; it may have 1 MiB")
+        posted = await self.request.post()
+        fields = MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
+        if self.known is not None and not hmac.compare_digest(fields.get("csrf", "").encode(), self.csrf.encode()):
+            raise Forbidden("this form is too old, or was made by another site; load the page again, and repeat")
+        return fields
+
+    @property
+    def csrf(self) -> str:
+        """What our forms carry and no other site can know: made of the session's token."""
+        return hmac.new(self.sender.token.encode(), b"forms of our pages", sha256).hexdigest()[:32]
+
+    def page(self, template: str, status: int = 200, **values: Any) -> web.Response:
+        """Return a page; the template sees *values*, and what ``base.html`` needs."""
+        response = web.Response(
+            text=render(template, {**self._frame(), **values}), status=status, content_type="text/html", charset="utf-8"
+        )
+        if _NOTICE in self.request.cookies:
+            response.del_cookie(_NOTICE, path="/")
+        return response
+
+    def go(self, path: str, notice: str = "") -> web.Response:
+        """Send the browser to another page of ours, which tells what was done."""
+        response = web.Response(status=303, headers={"Location": path})
+        if notice:
+            response.set_cookie(
+                _NOTICE,
+                quote(notice[:500]),
+                path="/",
+                httponly=True,
+                samesite="Lax",
+                max_age=_NOTICE_SECONDS,
+                secure=self.cookies.secure,
+            )
+        return response
+
+    def _frame(self) -> Mapping[str, Any]:
+        theme = self.request.cookies.get(_THEME, "")
+        return {
+            "reader": self.known,
+            "path": self.request.path,
+            "query": self.request.query,
+            "csrf": self.csrf if self.known else "",
+            "notice": unquote(self.request.cookies.get(_NOTICE, "")),
+            "theme": theme if theme in THEMES else "",
+        }

@@ -1,138 +1,191 @@
-"""The lists at a million interceptions: fill a gateway's database through its own writer, then ask as a page would."""
+"""What people ask for, over a million interceptions: lists with every filter, details, labels, sums, exports.
+
+Asked of a real server through its REST API. Figures are milliseconds as the client sees them.
+"""
 
 import http.client
 import itertools
 import json
 import random
+import statistics
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from processes import Failed, Target
 
-from coderai.ids import new_id
-from coderai.records import Answer, Api, End, Ended, Ending, Interception, Stamped, ToolCall, Usage
-from coderai.store.engine import open_store
-from coderai.store.users import User, Users
-
-IN_SESSION = 20
-DAYS = 60
-_BATCH = 2_000
-_CLIENTS = ("Claude Code", "Codex", "Coder Agents", "OpenCode", "Unknown")
-_MODELS = {
-    "claude-sonnet-4-5": ("anthropic", Api.MESSAGES),
-    "claude-haiku-4-5": ("anthropic", Api.MESSAGES),
-    "claude-opus-4-5": ("anthropic", Api.MESSAGES),
-    "gpt-5": ("openai", Api.RESPONSES),
-    "gpt-5-mini": ("openai", Api.CHAT),
-}
+AI = "/api/v2/aibridge/"
+COMBINATIONS = 60
 
 
-async def fill(database: Path, rows: int) -> list[str]:
-    """Write *rows* finished interceptions over the last 60 days, of 30 people; return some of the session ids."""
-    chance = random.Random(1)
-    now = datetime.now(UTC)
-    people = [User(new_id(), f"person{number}", now, now, email=f"person{number}@localhost") for number in range(30)]
-    async with open_store(f"sqlite:///{database}", synchronous="NORMAL", create=False, jobs=False) as store:
-        async with store.transaction() as connection:
-            for person in people:
-                await Users(connection).insert(person)
-        ended = _ended(rows, [(person.id, person.username) for person in people], now, chance)
-        sessions: list[str] = []
-        while batch := list(itertools.islice(ended, _BATCH)):
-            await store.records.commit(batch)
-            sessions.append(chance.choice(batch).interception.client_session_id or "")
-    return sessions
+@dataclass
+class Question:
+    """One thing that is asked for, with the paths that stand for it. *limited*: the promised limit holds for it."""
+
+    name: str
+    paths: list[str]
+    limited: bool = False
+    times: int = 0
+    """How often; 0: as often as the run wants."""
+    p50: float = 0
+    p95: float = 0
 
 
-def _ended(rows: int, people: list[tuple[str, str]], now: datetime, chance: random.Random) -> Iterator[Ended]:
-    """Sessions overlap: two hundred are under way at any time."""
-    step = timedelta(days=DAYS) / rows
-    running: list[tuple[str, tuple[str, str], str, str, list[None]]] = []
-    for number in range(rows):
-        if len(running) < 200:
-            session = f"5e551011-0000-4000-8000-{number:012x}"
-            running.append((session, chance.choice(people), chance.choice(_CLIENTS), chance.choice(list(_MODELS)), []))
-        current = chance.choice(running)
-        current[4].append(None)
-        if len(current[4]) == IN_SESSION:
-            running.remove(current)
-        yield _one(current[0], current[1], current[2], current[3], now - timedelta(days=DAYS) + step * number)
+class Asking:
+    """A client of the API that takes the time."""
+
+    def __init__(self, target: Target) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=120)
+        self._headers = {"Coder-Session-Token": target.token}
+
+    def get(self, path: str) -> Any:
+        """Return the document there. Raises Failed."""
+        return json.loads(self._read(path))
+
+    def milliseconds(self, path: str) -> float:
+        """Return how long the answer took to its last byte. Raises Failed."""
+        begun = time.perf_counter()
+        self._read(path)
+        return (time.perf_counter() - begun) * 1000
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def _read(self, path: str) -> bytes:
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise Failed(f"GET {path}: {answer.status} {text[:200]!r}")
+        return text
 
 
-def _one(session: str, person: tuple[str, str], client: str, model: str, at: datetime) -> Ended:
-    provider, api = _MODELS[model]
-    interception = Interception(
-        id=_id_at(at),
-        started_at=at,
-        initiator_id=person[0],
-        initiator_name=person[1],
-        api_key_id="bench",
-        provider=provider,
-        provider_name=provider,
-        model=model,
-        api=api,
-        stream=True,
-        client=client,
-        client_session_id=session,
-        metadata={"Username": person[1]},
-        prompt="Why does the counter lose the last line of the file?",
-    )
-    facts = (
-        Usage("msg_1", 412, 233, 2048, 128),
-        ToolCall("Read", f"toolu_{interception.id}", '{"file_path":"/src/a.py"}'),
-    )
-    end = End(Answer("msg_1", facts, Ending.COMPLETE), Ending.COMPLETE, 200, first_byte_at=at + timedelta(seconds=1))
-    after = at + timedelta(seconds=4)
-    return Ended(interception, end, after, tuple(Stamped(_id_at(after), after, fact) for fact in facts))
+def ask(target: Target, longest: tuple[str, str], times: int) -> list[Question]:
+    """Ask everything *times* times, once before that unmeasured, and return it with its figures.
+
+    *longest* is the key of the session with the most exchanges.
+    """
+    asking = Asking(target)
+    try:
+        found = questions(asking, longest)
+        for question in found:
+            paths = list(itertools.islice(itertools.cycle(question.paths), question.times or times))
+            asking.milliseconds(paths[0])
+            taken = [asking.milliseconds(path) for path in paths]
+            question.p50 = statistics.median(taken)
+            question.p95 = sorted(taken)[int(0.95 * (len(taken) - 1))]
+    finally:
+        asking.close()
+    return found
 
 
-def _id_at(moment: datetime) -> str:
-    """A UUIDv7 of that time."""
-    head = f"{int(moment.timestamp() * 1000):012x}"
-    return f"{head[:8]}-{head[8:]}{new_id()[13:]}"
+def questions(asking: Asking, longest: tuple[str, str]) -> list[Question]:
+    """Everything that is asked, with times and ids that the database really has."""
+    newest = asking.get(f"{AI}interceptions?limit=1")["results"][0]["started_at"]
+    end = datetime.fromisoformat(newest)
+    filters = list(_filters(end))
+    page = asking.get(f"{AI}sessions?limit=1000")
+    deep, cursor = page, page["next_cursor"]
+    for _ in range(8):
+        behind = asking.get(f"{AI}sessions?{urlencode({'limit': 1000, 'cursor': cursor})}")
+        if "next_cursor" not in behind:
+            break
+        deep, cursor = behind, behind["next_cursor"]
+    some = random.Random(3).sample(page["sessions"] + deep["sessions"], 40)
+    return [
+        Question("sessions: limit 1000", [_list("sessions", {"limit": "1000"})], limited=False),
+        Question("sessions: offset 9000", [_list("sessions", {"offset": "9000"})], limited=True),
+        Question("sessions: deep, by cursor", [_list("sessions", {"cursor": cursor})], limited=True),
+        *(Question(f"sessions: {name}", [_list("sessions", wanted)], limited=True) for name, wanted in filters),
+        Question("sessions: any combination", [_list("sessions", each) for each in _combinations(end)], True, 120),
+        Question("session", [_session(each["id"], each["initiator"]["id"]) for each in some], limited=True),
+        Question("the longest session", [_session(*longest)], limited=True),
+        Question("models", [f"{AI}models"]),
+        Question("clients", [f"{AI}clients"]),
+        *(
+            Question(f"interceptions: {name}", [_list("interceptions", wanted)])
+            for name, wanted in filters
+        ),
+        Question("interceptions: any combination", [_list("interceptions", each) for each in _combinations(end)], times=60),
+        *(
+            Question(f"usage by {by}", [f"/api/v2/ai/usage?{urlencode({'by': by} | wanted)}"], times=3)
+            for by, wanted in (
+                ("user", {}),
+                ("day", {}),
+                ("model,client", {}),
+                ("day,user", {"started_after": _stamp(end - timedelta(days=7))}),
+            )
+        ),
+    ]
 
 
-def ask(target: Target, sessions: list[str], times: int) -> dict[str, float]:
-    """Ask for each kind of list *times* times; return the 95th percentile of each, in ms."""
-    now = datetime.now(UTC)
-    week = f'started_after:"{(now - timedelta(days=30)):%Y-%m-%dT%H:%M:%SZ}"'
-    until = f'started_before:"{(now - timedelta(days=23)):%Y-%m-%dT%H:%M:%SZ}"'
-    filters = {
-        "all": "",
-        "client": 'client:"Coder Agents"',
-        "model": "model:gpt-5",
-        "provider": "provider:anthropic",
-        "initiator": "initiator:person7",
-        "old week": f"{week} {until}",
-        "person, client and model": "initiator:person7 client:Codex model:gpt-5",
-        "client in an old week": f"client:OpenCode {week} {until}",
-        "nothing found": "model:no-such-model",
-        "one session": f"session_id:{sessions[len(sessions) // 2]}",
+def _list(noun: str, wanted: dict[str, str]) -> str:
+    return f"{AI}{noun}?{urlencode({'limit': '50'} | wanted)}"
+
+
+def _session(session_id: str, initiator_id: str) -> str:
+    return f"{AI}sessions/{quote(session_id, safe='')}?{urlencode({'initiator': initiator_id})}"
+
+
+def _filters(end: datetime) -> Iterator[tuple[str, dict[str, str]]]:
+    day, month = _stamp(end - timedelta(days=1)), _stamp(end - timedelta(days=30))
+    yield "no filter", {}
+    yield "running too", {"include_running": "true"}
+    yield "client, much used", {"client": "Claude Code"}
+    yield "client, little used", {"client": "Zed"}
+    yield "client, unheard of", {"client": "Nobody"}
+    yield "client, used long ago", {"client": "Roo Code"}
+    yield "client, running too", {"client": "Codex", "include_running": "true"}
+    yield "provider", {"provider": "openai"}
+    yield "provider name", {"provider_name": "azure"}
+    yield "model, much used", {"model": "claude-sonnet-4-5"}
+    yield "model, used long ago", {"model": "claude-3-7-sonnet"}
+    yield "client and model that never met", {"client": "Codex", "model": "claude-sonnet-4-5"}
+    yield "three texts", {"client": "Coder Agents", "model": "claude-opus-4-5", "provider": "anthropic"}
+    yield "last day", {"started_after": day}
+    yield "last 30 days", {"started_after": month}
+    yield "before the last 30 days", {"started_before": month}
+    yield "a day, a month ago", {"started_after": month, "started_before": _stamp(end - timedelta(days=29))}
+    yield "last day, client", {"started_after": day, "client": "Coder Agents"}
+    yield "last 30 days, little used client", {"started_after": month, "client": "Zed"}
+    yield "last 30 days, used long ago", {"started_after": month, "client": "Roo Code"}
+    yield "last 30 days, never met", {"started_after": month, "client": "Codex", "model": "claude-sonnet-4-5"}
+    yield "busy person", {"initiator": "user0"}
+    yield "busy person, little used client", {"initiator": "user0", "client": "Zed"}
+    yield "busy person, used long ago", {"initiator": "user0", "client": "Roo Code"}
+    yield "quiet person", {"initiator": "user197"}
+    yield "quiet person, model", {"initiator": "user197", "model": "gpt-4o"}
+    yield "service account", {"initiator": "user199"}
+    yield "on behalf of", {"on_behalf_of": "user0"}
+    yield "on behalf of, last day", {"on_behalf_of": "user0", "started_after": day}
+
+
+def _combinations(end: datetime) -> list[dict[str, str]]:
+    """Filters as a tester without mercy would put them together; the same ones each time."""
+    chance = random.Random(11)
+    values = {
+        "client": ["Claude Code", "Codex", "Coder Agents", "Zed", "Roo Code"],
+        "model": ["claude-sonnet-4-5", "claude-opus-4-5", "gpt-5-mini", "claude-3-7-sonnet"],
+        "provider": ["anthropic", "openai", "copilot"],
+        "provider_name": ["anthropic-corp", "azure", "anthropic-eu"],
+        "initiator": ["user0", "user50", "user150", "user199"],
+        "on_behalf_of": ["user0", "user60"],
+        "started_after": [_stamp(end - timedelta(days=days)) for days in (1, 10, 45)],
+        "started_before": [_stamp(end - timedelta(days=days)) for days in (0.5, 8, 44)],
+        "include_running": ["true"],
     }
-    pages = {name: [f"?{urlencode({'q': query, 'limit': 50})}"] for name, query in filters.items()}
-    pages["detail"] = [f"/{session}" for session in sessions]
-    connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=60)
-    worst = {}
-    for name, variants in pages.items():
-        taken = [_timed(connection, target.token, variants[number % len(variants)]) for number in range(times)]
-        worst[name] = sorted(taken)[int(0.95 * (len(taken) - 1))]
-    connection.close()
-    return worst
+    found = []
+    while len(found) < COMBINATIONS:
+        names = chance.sample(list(values), chance.choice((2, 2, 3, 3, 4, 5)))
+        wanted = {name: chance.choice(values[name]) for name in names}
+        if wanted.get("started_after", "") < wanted.get("started_before", "z"):
+            found.append(wanted)
+    return found
 
 
-def _timed(connection: http.client.HTTPConnection, token: str, rest: str) -> float:
-    begun = time.perf_counter()
-    connection.request("GET", f"/api/v2/aibridge/sessions{rest}", headers={"Coder-Session-Token": token})
-    answer = connection.getresponse()
-    text = answer.read()
-    taken = (time.perf_counter() - begun) * 1000
-    if answer.status != 200:
-        raise Failed(f"GET sessions{rest}: {answer.status} {text[:200]!r}")
-    body: dict[str, Any] = json.loads(text)
-    if not body:
-        raise Failed(f"GET sessions{rest}: an empty answer")
-    return taken
+def _stamp(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 import bodies
+import databases
 import figures
 import measures
+import million
 import processes
 from measures import Bench, Effort
 
@@ -23,12 +25,15 @@ MEASURES = {
     "memory": measures.memory,
     "start": measures.start,
     "records": measures.records,
-    "lists": measures.lists,
     "size": measures.size,
+    "fill": million.fill,
+    "lists": million.ask,
+    "retention": million.retention,
+    "erasing": million.erasing,
 }
 
-EXTRA = ("lists", "size")
-"""Slow ones, measured only on demand."""
+EXTRA = ("size", "fill", "lists", "retention", "erasing")
+"""Slow ones, measured only on demand; they need nothing beside them."""
 
 ABOUT = """\
 Measure the gateway against a bare aiohttp relay (the control) and against no relay at all, in one run.
@@ -50,9 +55,12 @@ measurements:
   memory       resident memory idle, after many requests, per open stream
   start        exec to the first answer of /healthz, on a data directory that is up to date
   records      (always) whether every answer the load client saw has its records
-  lists        the sessions list with every kind of filter, and session pages, over a million interceptions, which
-               take some minutes to write (only with --lists)
-  size         bytes of an installation without extras (downloads; only with --size)
+  size         bytes of an installation without extras (downloads)
+  fill         nothing: make the database of a million interceptions, which takes some minutes, and keep it (--keep)
+  lists        lists with every kind of filter, pages of sessions, sums, an export over that database
+  retention    what deleting its older half costs those who work meanwhile, in windows with and without
+  erasing      the same for forgetting its busiest person
+               The last five only with --only; the last four take --database, --fill and --keep.
 
 The rates and tails are noisy where others use the machine; the ratios are steadier. Ends with 1 if a figure misses its
 "at least" or a measurement failed.
@@ -83,11 +91,10 @@ FULL = Effort(
 def main() -> int:
     options = _options()
     processes.leave_on_signals()
-    wanted = (
-        [*options.only, "records"]
-        if options.only
-        else [name for name in MEASURES if name not in EXTRA or getattr(options, name)]
-    )
+    wanted = options.only or (["fill"] if options.fill else [name for name in MEASURES if name not in EXTRA])
+    alone = all(name in EXTRA for name in wanted)
+    if not alone:
+        wanted.append("records")
     effort = _effort(options)
     begun = time.monotonic()
     with (
@@ -97,8 +104,11 @@ def main() -> int:
         folder = Path(place)
         try:
             processes.build()
-            gateway = not options.control_only and _gateway_is_there()
-            bench = stack.enter_context(measures.bench_at(effort, folder, bodies.write_bodies(folder), gateway=gateway))
+            gateway = not options.control_only and not alone and _gateway_is_there()
+            files = bodies.write_bodies(folder)
+            bench = stack.enter_context(
+                measures.bench_at(effort, folder, files, control=not alone, gateway=gateway)
+            )
         except processes.Failed as failed:
             print(f"bench: {failed}", file=sys.stderr)
             return 2
@@ -167,7 +177,12 @@ def _effort(options: argparse.Namespace) -> Effort:
         "rounds": options.rounds,
         "memory_requests": options.requests,
         "levels": options.streams,
-        "rows": options.rows,
+        "rows": options.fill,
+        "seconds": options.seconds,
+        "times": options.times,
+        "database": options.database,
+        "kept": options.keep,
+        "plans": options.plans,
     }
     return Effort(**chosen | {name: value for name, value in given.items() if value is not None})
 
@@ -185,9 +200,12 @@ def _options() -> argparse.Namespace:
         "--streams", type=_levels, metavar="N,N", help="numbers of paced streams to try, e.g. 256,400,800"
     )
     parser.add_argument("--requests", type=int, metavar="N", help="requests before memory is read again")
-    parser.add_argument("--size", action="store_true", help="measure the size of an installation as well")
-    parser.add_argument("--lists", action="store_true", help="measure the lists over a million interceptions as well")
-    parser.add_argument("--rows", type=int, metavar="N", help="fewer, or more, than a million")
+    parser.add_argument("--seconds", type=float, help="length of one window of load")
+    parser.add_argument("--fill", type=int, metavar="N", help="interceptions to fill in, instead of a million")
+    parser.add_argument("--database", choices=databases.KINDS, help="which one to fill; default: sqlite")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="where filled databases stay for the next run")
+    parser.add_argument("--times", type=int, help="how often each list is asked for")
+    parser.add_argument("--plans", type=Path, metavar="FILE", help="write the query plans of the lists there")
     parser.add_argument(
         "--control-only", action="store_true", help="no gateway: what the machine and the control can do"
     )

@@ -43,17 +43,25 @@ class Effort:
     starts: int
     levels: tuple[int, ...]
     rows: int = 1_000_000
+    times: int = 30
+    """How often each question is asked."""
+    database: str = "sqlite"
+    kept: Path | None = None
+    """Where filled databases stay for the next run."""
+    plans: Path | None = None
+    export_seconds: float = 20
 
 
 @dataclass
 class Bench:
-    """What a measurement needs, and where its results go. ``gateway`` is None where there is none to measure."""
+    """What a measurement needs, and where its results go. ``gateway`` and ``control`` are None where there is none
+    to measure."""
 
     effort: Effort
     folder: Path
     bodies: dict[tuple[str, bool], Path]
     direct: Target
-    control: Target
+    control: Target | None
     gateway: Target | None
     measured: dict[str, float] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
@@ -73,13 +81,15 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_at(effort: Effort, folder: Path, bodies: dict[tuple[str, bool], Path], *, gateway: bool) -> Iterator[Bench]:
+def bench_at(
+    effort: Effort, folder: Path, bodies: dict[tuple[str, bool], Path], *, control: bool, gateway: bool
+) -> Iterator[Bench]:
     """Start everything that is measured side by side, and warm it up."""
     with contextlib.ExitStack() as stack:
         direct = stack.enter_context(processes.mock(folder))
-        control = stack.enter_context(processes.control(folder, direct))
+        bare = stack.enter_context(processes.control(folder, direct)) if control else None
         ours = stack.enter_context(processes.gateway(folder, direct)) if gateway else None
-        bench = Bench(effort, folder, bodies, direct, control, ours)
+        bench = Bench(effort, folder, bodies, direct, bare, ours)
         for target in bench.relays:
             for size in (SMALL, LARGE):
                 load(target, "--connections", "8", body=bodies[size, False], seconds=0.4)
@@ -328,27 +338,6 @@ def size(bench: Bench) -> None:
             Path(place, name) for place, _, names in os.walk(folder) for name in names if not name.endswith(".pyc")
         ]
         bench.measured["size"] = sum(file.stat().st_size for file in files) / 1e6
-
-
-def lists(bench: Bench) -> None:
-    """The sessions list with every kind of filter, and a session's page, over a large database; the worst of all."""
-    if bench.gateway is None:
-        return
-    import lists as million  # needs a gateway that can be imported; the rest does not
-
-    rows = bench.effort.rows
-    with processes.gateway(bench.folder, bench.direct, "lists") as target:
-        assert target.database is not None
-        begun = time.monotonic()
-        sessions = asyncio.run(million.fill(target.database, rows))
-        bench.say(f"  {rows:,} interceptions written in {time.monotonic() - begun:.0f} s")
-        worst = million.ask(target, sessions, times=40)
-    for name, taken in worst.items():
-        bench.say(f"  {name:26} p95 {taken:.1f} ms")
-    slowest = max(worst, key=lambda name: worst[name])
-    bench.details["lists"] = worst
-    bench.measured["lists"] = worst[slowest]
-    bench.remarks["lists"] = f"(the slowest: {slowest}; {rows:,} rows)"
 
 
 def sync_ms(folder: Path) -> float:

@@ -145,6 +145,19 @@ def _tail(log: Path) -> str:
     return " | ".join(log.read_text(errors="replace").splitlines()[-5:]) or "it printed nothing"
 
 
+def exporting(data: Path, file: Path, target: Target, *, limit: float) -> tuple[float, int, int]:
+    """Export interceptions for at most *limit* seconds; return the seconds, the rows, and the server's most memory."""
+    begun, most = time.monotonic(), 0
+    command: list[str | Path] = [CODERAI, "export", "interceptions", "--format", "jsonl", "--file", file]
+    with running([*command, "--data-dir", data], OTHER_CORES, file.with_suffix(".log")) as process:
+        while process.poll() is None and time.monotonic() < begun + limit:
+            most = max(most, target.memory())
+            time.sleep(0.05)
+        taken = time.monotonic() - begun
+    written = [place for place in file.parent.glob(f"*{file.stem}*") if place.suffix != ".log"]
+    return taken, sum(place.read_bytes().count(b"\n") for place in written), most
+
+
 @contextlib.contextmanager
 def mock(folder: Path) -> Iterator[Target]:
     with running([BUILD / "mock"], OTHER_CORES, folder / "mock.log") as process:
@@ -180,21 +193,25 @@ def gateway_command(data: Path, port: int, upstream: Target) -> tuple[list[str |
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, upstream: Target, name: str = "gateway") -> Iterator[Target]:
-    """A gateway on a data directory of its own, with a token."""
+def gateway(
+    folder: Path, upstream: Target, name: str = "gateway", more: dict[str, str] | None = None
+) -> Iterator[Target]:
+    """A gateway on a data directory of its own, with a token; *more* are settings as variables."""
     port, log, data = free_port(), folder / f"{name}.log", folder / name
     command, extra = gateway_command(data, port, upstream)
-    with running(command, RELAY_CORES, log, extra) as process:
+    with running(command, RELAY_CORES, log, extra | (more or {})) as process:
         wait_for(process, port, "GET", "/healthz", log)
-        yield Target(name, port, process.pid, "/api/v2/aibridge/anthropic", _token(data), data / "coderai.db")
+        token = tell(data, "tokens", "create", "--name", "bench").split()[-1]
+        yield Target(name, port, process.pid, "/api/v2/aibridge/anthropic", token, data / "coderai.db")
 
 
-def _token(data: Path) -> str:
-    command: list[str | Path] = [CODERAI, "tokens", "create", "--name", "bench", "--data-dir", data]
-    made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=60)
+def tell(data: Path, *words: str, timeout: float = 60) -> str:
+    """Run a command of the gateway on *data* and return what it says. Raises Failed."""
+    command: list[str | Path] = [CODERAI, *words, "--data-dir", data]
+    made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=timeout)
     if made.returncode != 0:
-        raise Failed(f"coderai tokens create: {made.stderr.strip()[-500:]}")
-    return str(made.stdout.split()[-1])
+        raise Failed(f"coderai {' '.join(words)}: {made.stderr.strip()[-500:]}")
+    return made.stdout
 
 
 def load(target: Target, *options: str, query: str = "", body: Path, seconds: float) -> dict[str, Any]:

@@ -199,10 +199,17 @@ class SetupProvider(Document):
     central_key: bool
 
 
+class SetupProxy(Document):
+    host: str
+    port: int
+    tls: bool
+
+
 class Setup(Document):
     access_url: str
     enabled: bool
     byok: bool
+    proxy: SetupProxy | None
     providers: list[SetupProvider]
 
 

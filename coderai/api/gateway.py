@@ -8,6 +8,7 @@ from coderai.access.roles import Right, require
 from coderai.api import documents
 from coderai.api.answers import answer
 from coderai.api.routes import About, Ask, Route, Signed
+from coderai.api.services import ProxyDoor
 from coderai.providers.registry import Instance
 
 
@@ -20,9 +21,14 @@ async def _setup(ask: Ask) -> web.Response:
             "access_url": services.access_url,
             "enabled": services.gateway.enabled,
             "byok": services.gateway.enabled and services.gateway.allow_byok,
+            "proxy": _proxy(services.gateway.proxy),
             "providers": [_shape(each) for each in services.gateway.registry.all()],
         }
     )
+
+
+def _proxy(door: ProxyDoor) -> dict[str, object] | None:
+    return {"host": door.host, "port": door.port, "tls": door.tls} if door.certificate_pem is not None else None
 
 
 def _shape(instance: Instance) -> dict[str, object]:

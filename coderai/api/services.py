@@ -35,6 +35,18 @@ from coderai.settings.forms import split_address
 from coderai.store.engine import Store
 
 
+@dataclass(slots=True)
+class ProxyDoor:
+    """The intercepting proxy, as far as people may know about it: filled in while it listens."""
+
+    certificate_pem: Callable[[], bytes] | None = None
+    """What its clients are to trust; None: there is no proxy."""
+    host: str = ""
+    """Empty: where the gateway is."""
+    port: int = 0
+    tls: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """The data plane, as far as people may know about it."""
@@ -46,6 +58,7 @@ class Gateway:
     """None without a data plane; probes then connect on their own."""
     refresh: Callable[[], Awaitable[None]] | None = None
     """Puts changed providers in force; other processes see them by themselves."""
+    proxy: ProxyDoor = field(default_factory=ProxyDoor)
 
     def instance(self, kept: Kept) -> Instance:
         """Return what is made of a provider, with its state; of those of the configuration only a server knows more."""

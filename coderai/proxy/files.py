@@ -25,31 +25,35 @@ class Pair:
         return tuple(number for each in seen for number in (each.st_mtime_ns, each.st_size, each.st_ino))
 
 
-def own_authority(data_dir: Path) -> Pair:
-    """Return where ``coderai proxy ca create`` puts the authority."""
-    return Pair(data_dir / "proxy-ca.pem", data_dir / "proxy-ca.key")
-
-
-def own_listener(data_dir: Path) -> Pair:
-    """Return where ``coderai proxy ca create --host`` puts the certificate of the proxy's listener."""
-    return Pair(data_dir / "proxy-listener.pem", data_dir / "proxy-listener.key")
+def chosen_authority(settings: Settings) -> Pair:
+    """Return where the authority is, or would be: options, else the data directory. Raises BadSettings."""
+    return _given(settings.aibridge_proxy_cert_file, settings.aibridge_proxy_key_file, "") or _own_authority(settings)
 
 
 def authority_files(settings: Settings) -> Pair:
-    """Return the authority's files: those of the options, else the ones in the data directory. Raises BadSettings."""
-    given = _given(settings.aibridge_proxy_cert_file, settings.aibridge_proxy_key_file, "")
-    found = given or own_authority(settings.data_dir)
-    if given is None and not found.there():
+    """Return the authority's files. Raises BadSettings when nobody has made or named one."""
+    chosen = chosen_authority(settings)
+    if not chosen.there() and not settings.aibridge_proxy_cert_file:
         raise BadSettings(
-            f"the proxy needs an interception CA: `coderai proxy ca create` makes {found.cert}, "
+            f"the proxy needs an interception CA: `coderai proxy ca create` makes {chosen.cert}, "
             "or name one with --aibridge-proxy-cert-file and --aibridge-proxy-key-file"
         )
-    return found
+    return chosen
+
+
+def chosen_listener(settings: Settings) -> Pair:
+    """Return where the listener's certificate is, or would be. Raises BadSettings."""
+    own = Pair(settings.data_dir / "proxy-listener.pem", settings.data_dir / "proxy-listener.key")
+    return listener_files(settings) or own
 
 
 def listener_files(settings: Settings) -> Pair | None:
     """Return the files of the proxy's TLS listener; None: it listens without TLS. Raises BadSettings."""
     return _given(settings.aibridge_proxy_tls_cert_file, settings.aibridge_proxy_tls_key_file, "tls-")
+
+
+def _own_authority(settings: Settings) -> Pair:
+    return Pair(settings.data_dir / "proxy-ca.pem", settings.data_dir / "proxy-ca.key")
 
 
 def _given(cert: str, key: str, which: str) -> Pair | None:
@@ -59,6 +63,14 @@ def _given(cert: str, key: str, which: str) -> Pair | None:
         )
         raise BadSettings(f"{flag} is set without {other}: set both or neither")
     return Pair(Path(cert), Path(key)) if cert else None
+
+
+def read_certificate(path: Path) -> bytes:
+    """Return the content of *path*. Raises BadSettings."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadSettings(f"the certificate {path} cannot be read: {error.strerror}") from error
 
 
 def write_new(pair: Pair, cert_pem: bytes, key_pem: bytes) -> None:

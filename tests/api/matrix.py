@@ -187,6 +187,8 @@ def _records(prefix: str) -> list[Row]:
         row(f"GET {prefix}/models", *[200] * 5, 403),
         row(f"GET {prefix}/clients", *[200] * 5, 403),
         row(f"GET {prefix}/clients/setup", *[200] * 6),
+        open_to_all(f"GET {prefix}/proxy/ca-cert.pem", 404),
+        open_to_all(f"GET {prefix}/proxy/ca-cert.der", 404),
     ]
 
 

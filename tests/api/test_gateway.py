@@ -53,6 +53,7 @@ async def test_everybody_may_know_where_to_go(gateway: Api, who: str, prefix: st
         "access_url": "https://ai.example.com",
         "enabled": True,
         "byok": True,
+        "proxy": None,
         "providers": [
             {"name": "corp", "type": "anthropic", "family": "anthropic", "state": "enabled", "central_key": True},
             {"name": "direct", "type": "anthropic", "family": "anthropic", "state": "enabled", "central_key": False},
@@ -73,4 +74,4 @@ async def test_keys_and_addresses_of_providers_are_not_told(gateway: Api) -> Non
 
 async def test_without_a_data_plane_there_is_nothing_to_point_at(api: Api) -> None:
     answer = await api.get("aibridge/clients/setup", "mia")
-    assert answer.body == {"access_url": "", "enabled": False, "byok": False, "providers": []}
+    assert answer.body == {"access_url": "", "enabled": False, "byok": False, "proxy": None, "providers": []}

@@ -29,6 +29,7 @@ _STRANGERS: Final = 1_000
 
 _HOUR: Final = timedelta(hours=1)
 _UNKNOWN: Final = "this token is not known"
+_SCOPES: Final = "this token's scopes do not allow to call models; it needs ai:use or coder:all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +103,37 @@ class TokenAuthority:
         """Return who may call models with *token*. Raises NotSignedIn, Forbidden, StoreUnavailable."""
         caller = await self.sign_in(token)
         if not in_scope(caller, Right.CALL_MODELS):
-            raise Forbidden("this token's scopes do not allow to call models; it needs ai:use or coder:all")
+            raise Forbidden(_SCOPES)
         return caller
 
     async def sign_in(self, token: str) -> Caller:
         """Return who owns *token*, whatever it may be used for. Raises NotSignedIn with the reason."""
         text = parse(token)
         moment = self._now()
-        known = self._known.get(text.id)
-        if known is None or (known.lasts is not None and known.expires_at <= moment):
-            known = await self._look_up(text)  # of a session another process may have heard, and prolonged it
-        else:
-            self._known.move_to_end(text.id)
-            self._check(text, known.hashed, known.expires_at, moment)
+        known = await self._find(text, moment)
         if known.due(moment):
             await self._prolong(text.id, known, moment)
         if self._uses is not None:
             self._uses.note(text.id, known.caller.user_id, moment)
         return known.caller
+
+    async def look(self, token: str) -> Caller:
+        """Return who owns *token*, without that this counts as a use. Raises NotSignedIn, Forbidden, StoreUnavailable.
+
+        For connections that were let in once and stay open.
+        """
+        known = await self._find(parse(token), self._now())
+        if not in_scope(known.caller, Right.CALL_MODELS):
+            raise Forbidden(_SCOPES)
+        return known.caller
+
+    async def _find(self, text: TokenText, moment: datetime) -> _Known:
+        known = self._known.get(text.id)
+        if known is None or (known.lasts is not None and known.expires_at <= moment):
+            return await self._look_up(text)  # of a session another process may have heard, and prolonged it
+        self._known.move_to_end(text.id)
+        self._check(text, known.hashed, known.expires_at, moment)
+        return known
 
     async def person(self, named: str) -> str:
         """Return the id of the user with that id or name; *named* itself, a UUID in its usual form, for a stranger.

@@ -70,7 +70,7 @@ class Family:
         for rest in rests:
             if rest in self.recorded:
                 return Route(rest, self.prefix + rest, self.recorded[rest])
-        if _unclean(path):
+        if unclean(path):
             return None
         return next(filter(None, map(self._passed, rests)), None)
 
@@ -83,7 +83,7 @@ class Family:
         return None
 
 
-def _unclean(path: str) -> bool:
+def unclean(path: str) -> bool:
     """What a provider, or a server before it, may take for another path than the one that was looked at here.
 
     Dots, empty segments and back-slashes could leave the allowed subtree once they are resolved, and what follows a

@@ -77,11 +77,14 @@ class Registry:
 
     def __init__(self, instances: Iterable[Instance] = ()) -> None:
         self._by_name: dict[str, Instance] = {}
+        self.revision = 0
+        """Grows with every change: for those who derive something from the set."""
         self.replace(instances)
 
     def replace(self, instances: Iterable[Instance]) -> None:
         """Put a new set in force for everything that starts from now on; keys that stay keep their cool-down."""
         self._by_name = {instance.name: self._with_known_keys(instance) for instance in instances}
+        self.revision += 1
 
     def _with_known_keys(self, instance: Instance) -> Instance:
         known = self._by_name.get(instance.name)

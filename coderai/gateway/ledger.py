@@ -22,6 +22,8 @@ from coderai.providers.registry import Instance
 from coderai.records import Answer, Ask, End, Ending, ErrorType, Fact, Interception, Thought, ToolCall, Usage
 from coderai.wire.apis import Wire
 
+CONNECT_ID: Final = "coderai.connect_id"
+"""In a request that came through the intercepting proxy: the id of its connection."""
 NOT_STORED: Final = "the audit records of this answer cannot be stored; try again later"
 
 
@@ -181,6 +183,7 @@ def _interception(admitted: Admitted, ask: Ask, wire: Wire, session: str | None,
         credential_hint=admitted.credential.hint,
         metadata={
             "Username": caller.username,
+            **({"proxy_connect_id": request[CONNECT_ID]} if CONNECT_ID in request else {}),
             **{name: clean(hint) for name, hint in client.hints.items()},
             **agent_firewall(request.headers),
         },

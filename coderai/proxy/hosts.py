@@ -86,7 +86,7 @@ class Hosts:
         return self._hosts.get((host, port))
 
     def excluded(self) -> dict[str, str]:
-        """Return enabled providers that are reached only by the gateway's own URL, with the one that has their place."""
+        """Return enabled providers that are reached by the gateway's own URL only, and which one has their place."""
         self._refresh()
         return dict(self._excluded)
 

@@ -105,6 +105,7 @@ _NOUNS: Final = (
     ("config", "The server's settings: what is in force, what there is."),
     ("db", "Work on the local data directory itself."),
     ("clients", "Tools: those that were seen, and how one is pointed here."),
+    ("proxy", "The intercepting proxy: its certificate authority, and what its clients set."),
 )
 _COMMANDS: Final = (  # with the modules that have a function of that name
     ("login", "signing_in"),

@@ -78,6 +78,12 @@ class Run:
             raise CoderaiError(f"there is no database in {local.data_dir}: say --data-dir or --database-url")
         return local
 
+    @property
+    def names_server(self) -> bool:
+        """Whether a server at an address was chosen: by an option, the environment or a sign-in."""
+        target = find_target(self.choices, self.environ, read_small_file, _configured(self.environ))
+        return isinstance(target, Remote)
+
     @contextmanager
     def api(self) -> Iterator[Api]:
         """Connect to the chosen server, or to the local data directory."""

@@ -179,12 +179,20 @@ class DoorProvider(Document, frozen=True):
     central_key: bool = False
 
 
+class DoorProxy(Document, frozen=True):
+    host: str = ""
+    """Empty: where the gateway is."""
+    port: int = 0
+    tls: bool = False
+
+
 class Door(Document, frozen=True):
     """What somebody who points a tool at the gateway has to know."""
 
     access_url: str = ""
     enabled: bool = False
     byok: bool = False
+    proxy: DoorProxy | None = None
     providers: list[DoorProvider] = []
 
 

@@ -73,10 +73,15 @@ def read_certificate(path: Path) -> bytes:
         raise BadSettings(f"the certificate {path} cannot be read: {error.strerror}") from error
 
 
-def write_new(pair: Pair, cert_pem: bytes, key_pem: bytes) -> None:
-    """Write both files, the key for its owner only. Raises Conflict when one exists, OSError."""
+def check_free(pair: Pair) -> None:
+    """Raises Conflict when one of the files exists."""
     if there := pair.there():
         raise Conflict(f"{there[0]} exists and is left alone: move it away first")
+
+
+def write_new(pair: Pair, cert_pem: bytes, key_pem: bytes) -> None:
+    """Write both files, the key for its owner only. Raises Conflict when one exists, OSError."""
+    check_free(pair)
     pair.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     pair.cert.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(pair.key, key_pem, 0o600)

@@ -1,6 +1,5 @@
 """A new certificate authority, on request for some hosts only."""
 
-import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,14 +8,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from coderai.proxy.ca import Authority, digest, general_name, key_usage
+from coderai.proxy.ca import Authority, digest, key_usage
+from coderai.proxy.constraints import constraints
 
 LIFE: Final = timedelta(days=3650)
 LISTENER_LIFE: Final = timedelta(days=825)
 """Some systems refuse server certificates that live longer."""
 _START: Final = timedelta(days=1)
 """So long before now it begins to be valid: clients' clocks are slow."""
-_EVERY_ADDRESS: Final = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
 
 
 def new_authority(name: str, now: datetime, life: timedelta = LIFE, only: Sequence[str] = ()) -> Authority:
@@ -41,29 +40,6 @@ def new_authority(name: str, now: datetime, life: timedelta = LIFE, only: Sequen
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
     if only:
-        builder = builder.add_extension(_constraints(only), critical=True)
+        builder = builder.add_extension(constraints(only), critical=True)
     certificate = builder.sign(key, digest(key))
     return Authority(certificate, key, certificate.public_bytes(serialization.Encoding.PEM))
-
-
-def _constraints(hosts: Sequence[str]) -> x509.NameConstraints:
-    """A kind of name that is not mentioned would be free: names and addresses are both limited, or ruled out."""
-    names = [general_name(host) for host in hosts]
-    allowed: list[x509.GeneralName] = [name for name in names if isinstance(name, x509.DNSName)]
-    addresses = [name for name in names if isinstance(name, x509.IPAddress)]
-    allowed += [x509.IPAddress(ipaddress.ip_network(name.value)) for name in addresses]
-    refused: list[x509.GeneralName] = []
-    if not addresses:
-        refused += [x509.IPAddress(network) for network in _EVERY_ADDRESS]
-    if len(addresses) == len(names):
-        refused.append(x509.DNSName(""))
-    return x509.NameConstraints(allowed, refused or None)
-
-
-def constrained_to(certificate: x509.Certificate) -> list[str]:
-    """Return the hosts that *certificate* may speak for; empty when it may for all."""
-    try:
-        allowed = certificate.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
-    except x509.ExtensionNotFound:
-        return []
-    return [str(name.value) for name in allowed or () if isinstance(name, x509.DNSName | x509.IPAddress)]

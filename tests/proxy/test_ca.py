@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ssl
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 
 from coderai.errors import BadSettings, CoderaiError, Conflict, Invalid
 from coderai.proxy.ca import Authority, Contexts, Leaf, digest, key_usage, pem_of
+from coderai.proxy.constraints import constrained_to, may_speak_for
 from coderai.proxy.files import Pair, write_new
-from coderai.proxy.issuing import constrained_to, new_authority
+from coderai.proxy.issuing import new_authority
 
 NOW = datetime.now(UTC)
 PEM = serialization.Encoding.PEM
@@ -283,6 +285,15 @@ async def test_a_constrained_authority_is_believed_about_nothing_else(only, host
     authority = new_authority("CA", NOW, only=only)
     context = await Contexts(authority).context(host)
     with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):
+        handshake(context, strict(authority.certificate_pem), host)
+
+
+@pytest.mark.parametrize("only", [[], [NAME], [V4], [V6], [NAME, V4]])
+@pytest.mark.parametrize("host", [NAME, f"eu.{NAME}", "openai.com", f"not{NAME}", V4, "192.0.2.2", V6])
+async def test_what_clients_will_believe_is_known_beforehand(only, host):
+    authority = new_authority("CA", NOW, only=only)
+    context = await Contexts(authority).context(host)
+    with nullcontext() if may_speak_for(authority.certificate, host) else pytest.raises(ssl.SSLCertVerificationError):
         handshake(context, strict(authority.certificate_pem), host)
 
 

@@ -104,15 +104,15 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         self._doing = _Doing.LISTENING
         self._first = asyncio.get_running_loop().create_future()
-        self.accept()
+        self.accept("intercepted")
         self.transport.resume_reading()
         async with asyncio.timeout(seconds):
             return await self._first
 
-    def accept(self) -> None:
-        """Say that the tunnel stands."""
+    def accept(self, how: str) -> None:
+        """Say that the tunnel stands, and for `coderai doctor`, *how*: from outside the two are hard to tell apart."""
         if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            self.transport.write(f"HTTP/1.1 200 Connection established\r\nX-AI-Gateway-Proxy: {how}\r\n\r\n".encode())
 
     @property
     def speaks(self) -> bool:

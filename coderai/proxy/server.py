@@ -206,7 +206,7 @@ class Proxy:
         if transport is not None:
             near.connection_made(transport)
             transport.set_protocol(near)
-            connection.accept()
+            connection.accept("tunneled")
         self._blind.add(blind)
         self._counts.opened["tunneled"] += 1
         self._counts.open["tunneled"] += 1

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-FILTERS: Final = ("compact", "exact", "ago", "stamp", "lasting", "shown", "pretty", "initials", "plural")
+FILTERS: Final = ("compact", "exact", "moment", "ago", "stamp", "lasting", "shown", "pretty", "initials", "plural")
 
 # What is not seen, or turns the text around it: shown by its name instead. Line ends and tabs stay.
 _UNSEEN: Final = re.compile(

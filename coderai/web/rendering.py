@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coderai import __version__
+from coderai.access.roles import Right
 from coderai.web import looks, statics
 from coderai.web.navigation import menu
 
@@ -33,6 +34,6 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"static": statics.address, "menu": menu, "version": __version__}
+    environment.globals |= {"static": statics.address, "menu": menu, "rights": Right, "version": __version__}
     environment.filters |= {name: getattr(looks, name) for name in looks.FILTERS}
     return environment

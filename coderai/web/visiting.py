@@ -89,7 +89,7 @@ class Visit:
         """What our forms carry and no other site can know: made of the session's token."""
         return hmac.new(self.sender.token.encode(), b"forms of our pages", sha256).hexdigest()[:32]
 
-    def page(self, template: str, status: int = 200, **values: Any) -> web.Response:
+    def page(self, template: str, status: int = 200, /, **values: Any) -> web.Response:
         """Return a page; the template sees *values*, and what ``base.html`` needs."""
         response = web.Response(
             text=render(template, {**self._frame(), **values}), status=status, content_type="text/html", charset="utf-8"

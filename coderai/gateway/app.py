@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from coderai.access.addresses import NOBODY, TrustedProxies
 from coderai.access.callers import Caller
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
@@ -46,6 +47,7 @@ class DataPlane:
         allow_byok: bool,
         actors: ActorHeaders = NO_ACTOR,
         limits: Limits | None = None,
+        proxies: TrustedProxies = NOBODY,
     ) -> None:
         self._authority = authority
         self._registry = registry
@@ -55,6 +57,7 @@ class DataPlane:
         self._allow_byok = allow_byok
         self._actors = actors
         self.limits = limits or Limits()
+        self._proxies = proxies
         self.stopping = False
         """Set when the server is about to leave: new requests on kept-alive connections are refused."""
 
@@ -156,7 +159,7 @@ class DataPlane:
                 raise NotSignedIn("no authentication key provided")
             caller = await self._authority.identify(token)
         except (NotSignedIn, Forbidden):
-            self.limits.count(request.remote or "")
+            self.limits.count(self._proxies.client(request.remote or "", request.headers))
             raise
         self.limits.count(caller.token_id)
         return caller

@@ -2,16 +2,17 @@
 
 import asyncio
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from coderai.errors import Invalid, TooLarge
+from coderai.gateway.watch import Patience
 from coderai.observe.timeline import clock, current
 
 
-async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:
-    """Return the body as it came. Raises TooLarge above *limit* bytes, Invalid when it breaks off, or nothing of it
-    comes for *idle* seconds: who vanished without a word must not keep a place for hours.
+async def read_body(request: web.BaseRequest, limit: int, patience: Patience) -> bytes:
+    """Return the body as it came. Raises TooLarge above *limit* bytes, Invalid when it breaks off, or comes slower than
+    *patience* bears: nobody keeps a place for hours with next to nothing.
 
     ``request.read()`` would keep it in memory for as long as the request lasts.
     """
@@ -21,19 +22,22 @@ async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:
     if timeline is not None:
         timeline.admitted = clock()
     content, now = request.content, asyncio.get_running_loop().time
+    idle = patience.upload
     pieces: list[bytes] = []
-    size = 0
+    size, began = 0, now()
     try:
         async with asyncio.timeout(None if content.is_eof() else idle) as silence:
+            if not content.is_eof():
+                await _ask_for_it(request)
             while piece := await content.readany():
                 size += len(piece)
                 if size > limit:
                     raise too_large(limit)
                 pieces.append(piece)
                 if not content.is_eof():
-                    silence.reschedule(now() + idle)
+                    silence.reschedule(min(now(), began + size / patience.upload_pace) + idle)
     except TimeoutError as error:
-        raise Invalid(f"the request body did not come: nothing more of it for {idle:g} s") from error
+        raise Invalid(f"the request body did not come: next to nothing of it for {idle:g} s") from error
     except RequestPayloadError as error:
         raise Invalid("the request body is not what its headers announce") from error
     except ConnectionError as error:
@@ -41,6 +45,16 @@ async def read_body(request: web.BaseRequest, limit: int, idle: float) -> bytes:
     if timeline is not None:
         timeline.read = clock()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _ask_for_it(request: web.BaseRequest) -> None:
+    """Tell a client to go on that holds its body back; aiohttp would do so before anybody has looked at the token."""
+    headers = request.headers
+    if request.content_length is None and headers.get("Transfer-Encoding", "").strip().lower() != "chunked":
+        raise Invalid("the request body has a transfer encoding that is not known here; send it chunked only")
+    if request.version >= HttpVersion11 and headers.get("Expect", "").strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # no part of the answer
 
 
 def too_large(limit: int) -> TooLarge:

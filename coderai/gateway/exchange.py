@@ -57,7 +57,7 @@ class Exchanges:
     async def handle(self, admitted: Admitted, wire: Wire) -> web.StreamResponse:
         """Serve one request. Raises errors of our tree for what is refused before anything was recorded."""
         request = admitted.request
-        body = await read_body(request, self._max_bytes, self._watch.patience.upload)
+        body = await read_body(request, self._max_bytes, self._watch.patience)
         encoding = request.headers.get("Content-Encoding", "")
         plain = decoded(body, encoding, self._max_bytes) if encoding else body
         ask = wire.read_request(plain)

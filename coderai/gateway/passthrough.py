@@ -59,7 +59,7 @@ class Passthrough:
         self.carried[instance.name, route.pattern, request.method if request.method in _METHODS else "other"] += 1
         if (timeline := current()) is not None:
             timeline.passes(instance.name, route.pattern, admitted.redaction.text(instance.url(route.path, "")))
-        body = await read_body(request, self._max_bytes, self._watch.patience.upload)
+        body = await read_body(request, self._max_bytes, self._watch.patience)
         defaults = instance.family.headers if instance.family else {}
         headers = to_upstream(request.raw_headers, defaults, admitted.actor, admitted.token)
         job = Job(instance, route, request.method, admitted.query, headers, body, admitted.credential)

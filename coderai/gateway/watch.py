@@ -40,6 +40,8 @@ class Patience:
     """After the client left, the provider is read on for this long to learn the usage."""
     upload: float = 60.0
     """Without a byte of the request that the client began to send."""
+    upload_pace: int = 1024
+    """Bytes per second that such a request has to come with, after so much time."""
 
 
 class Flight:

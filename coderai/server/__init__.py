@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from pydantic import SecretStr
 
+from coderai.access.addresses import trusted_proxies
 from coderai.api.app import Services
 from coderai.api.services import Gateway
 from coderai.control.authority import TokenAuthority
@@ -52,6 +53,7 @@ from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
 from coderai.server.notifying import Notifier
 from coderai.server.observing import Observing, Parts, exposing, observing
+from coderai.server.openings import openings
 from coderai.settings import Loaded, Settings
 from coderai.store import processes
 from coderai.store.engine import Store, Synchronous, open_store
@@ -67,7 +69,7 @@ class Ready:
     """The server listens."""
 
     url: str
-    """Of the HTTP listener."""
+    """Of the HTTP listener, or of the TLS listener where it is the only one."""
     data_dir: Path
     socket: Path
     """Private socket of the local owner."""
@@ -80,16 +82,19 @@ async def serve(
     *,
     stop: asyncio.Event,
     ready: Callable[[Ready], None] | None = None,
+    again: asyncio.Event | None = None,
     environ: Mapping[str, str] | None = None,
     clock: Clock = now,
 ) -> None:
     """Run until *stop* is set; leave in the order jobs, listeners, exchanges, recorder, store.
 
-    Raises BadSettings, StoreUnusable, StoreUnavailable when it cannot start.
+    When *again* is set, certificates are read anew. Raises BadSettings, StoreUnusable, StoreUnavailable when it cannot
+    start, an ExceptionGroup of them where there is more than one reason.
     """
     settings = loaded.settings
     make_data_dir(settings.data_dir)
     async with AsyncExitStack() as stack:
+        opened = stack.enter_context(await openings(settings))
         synchronous: Synchronous = "NORMAL" if settings.database_synchronous == "normal" else "FULL"
         store = await stack.enter_async_context(open_store(settings.database, synchronous=synchronous, clock=clock))
         keys_given = bool(settings.external_token_encryption_keys.get_secret_value())
@@ -143,16 +148,20 @@ async def serve(
                 tasks.create_task(keep_retiring(store, settings.providers), name="configured providers"),
                 tasks.create_task(watch.run(), name="watch"),
             ]
+            if opened.certificates is not None:
+                jobs.insert(0, tasks.create_task(opened.certificates.keep(again), name="certificates"))
             async with (
                 listening_privately(services) as socket,
-                exposing(settings, told.metrics, parts) as metrics_url,
+                exposing(opened.metrics, told.metrics, parts) as metrics_url,
                 pages.opened(services, authority) as house,
-                listening_publicly(settings, services, authority, plane, watch, house, told.observers) as url,
-                announced(settings.data_dir, socket, url, settings),
+                listening_publicly(
+                    settings, opened, services, authority, plane, watch, house, told.observers
+                ) as addresses,
+                announced(settings.data_dir, socket, addresses.url, settings),
             ):
                 if ready is not None:
-                    text = introduction(settings, store, registry, first, vanished, url, metrics_url)
-                    ready(Ready(url, settings.data_dir, socket, text))
+                    text = introduction(settings, store, registry, first, vanished, addresses, metrics_url)
+                    ready(Ready(addresses.url, settings.data_dir, socket, text))
                 await stop.wait()
                 for job in jobs[:-1]:  # the watch is needed until the last exchange has ended
                     job.cancel()
@@ -179,11 +188,14 @@ async def local_api(
 
 
 def run(loaded: Loaded) -> int:
-    """Serve until SIGTERM or SIGINT; a second one leaves at once. SIGHUP reopens the logs. Returns the exit code."""
+    """Serve until SIGTERM or SIGINT; a second one leaves at once. SIGHUP reopens the logs and reads certificates anew.
+
+    Returns the exit code.
+    """
     import uvloop
 
     async def until_told() -> None:
-        stop = asyncio.Event()
+        stop, again = asyncio.Event(), asyncio.Event()
         manager = Notifier.of(os.environ, os.getpid())
 
         def leave() -> None:
@@ -196,6 +208,7 @@ def run(loaded: Loaded) -> int:
         def reopen() -> None:
             with manager.reloading():
                 logs.reopen()
+                again.set()
 
         def begin(ready: Ready) -> None:
             _begin(ready)
@@ -205,7 +218,7 @@ def run(loaded: Loaded) -> int:
             asyncio.get_running_loop().add_signal_handler(number, leave)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reopen)
         with manager.alive():
-            await serve(loaded, stop=stop, ready=begin)
+            await serve(loaded, stop=stop, ready=begin, again=again)
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -316,6 +329,7 @@ def _plane(
         allow_byok=settings.aibridge_allow_byok,
         limits=limits,
         actors=actors,
+        proxies=trusted_proxies(settings.proxy_trusted_origins, settings.proxy_trusted_headers),
     )
     return plane, passthrough
 

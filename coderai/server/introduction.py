@@ -9,6 +9,7 @@ from coderai import __version__
 from coderai.api.app import PREFIXES
 from coderai.control.first_start import FirstStart
 from coderai.providers.registry import Instance, Registry
+from coderai.server.listeners import Addresses
 from coderai.settings import Settings
 from coderai.store.engine import Store
 
@@ -19,7 +20,7 @@ def introduction(
     registry: Registry,
     first: FirstStart,
     vanished: Sequence[str],
-    url: str,
+    addresses: Addresses,
     metrics_url: str | None = None,
 ) -> str:
     """Return the lines: where the data is, which providers there are, where to reach it, how to go on."""
@@ -33,11 +34,14 @@ def introduction(
             "No provider is configured: set CODER_AIBRIDGE_ANTHROPIC_KEY or CODER_AIBRIDGE_OPENAI_KEY,"
             f" or use {_command()} providers add."
         )
-    lines.append(f"Started HTTP listener at {url}")
+    if addresses.http:
+        lines.append(f"Started HTTP listener at {addresses.http}")
+    if addresses.https:
+        lines.append(f"Started TLS/HTTPS listener at {addresses.https}")
     if metrics_url is not None:
         lines.append(f"Metrics at {metrics_url}/metrics")
     if settings.aibridge_enabled:
-        lines.append(f"Gateway base URLs: {settings.access_url or url}{PREFIXES[0]}<route>")
+        lines.append(f"Gateway base URLs: {settings.access_url or addresses.url}{PREFIXES[0]}<route>")
     else:
         lines.append("The gateway is off (--aibridge-enabled): only the management API answers.")
     command = _command()

@@ -1,67 +1,61 @@
 """Where the server listens: publicly for tools and people with tokens, privately for the local owner."""
 
+import asyncio
 import json
-import logging
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aiohttp import HttpVersion11, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
 from coderai import __version__
 from coderai.api.app import PREFIXES, Services, add_routes
 from coderai.control.authority import TokenAuthority
-from coderai.errors import BadSettings
 from coderai.gateway.app import DataPlane
 from coderai.gateway.observing import observing
 from coderai.gateway.watch import Watch
 from coderai.kinds import RESERVED_NAMES
 from coderai.observe import logs
 from coderai.observe.timeline import Observer
+from coderai.server.around import SPOKEN, Handler, around
+from coderai.server.connections import BOUNDS, open_listener
+from coderai.server.openings import Openings
 from coderai.settings import Settings
-from coderai.settings.forms import split_address
 from coderai.store.locations import without_secrets
 from coderai.web.app import House, add_pages
 
 log = logs.get("server")
 
 SERVER_FILE: Final = "server.json"
-_LINE_BYTES: Final = 1 << 16
-"""Longest request line and header line; Codex' turn metadata grows with the number of folders."""
-_READ_BYTES: Final = 1 << 19
 _CLEANUP_SECONDS: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the public listeners are reached from this machine; empty: there is none."""
+
+    http: str
+    https: str
+
+    @property
+    def url(self) -> str:
+        """The one to name first: the name of a certificate may not be known here yet."""
+        return self.http or self.https
+
+
 def runner_for(app: web.Application) -> web.AppRunner:
-    http_log = logging.getLogger("coderai.http")
-    http_log.addFilter(_without_the_request)
     return web.AppRunner(
         app,
-        logger=http_log,
-        access_log=None,
         handle_signals=False,
         handler_cancellation=False,  # a client that leaves is noticed by the watch; its records are kept
-        auto_decompress=False,  # bodies are forwarded as they came
-        max_line_size=_LINE_BYTES,
-        max_field_size=_LINE_BYTES,
-        read_bufsize=_READ_BYTES,
         shutdown_timeout=_CLEANUP_SECONDS,
+        **BOUNDS.options(),
     )
-
-
-def _without_the_request(record: logging.LogRecord) -> bool:
-    """aiohttp quotes the lines of a malformed request, of which one may hold a credential: only say what happened."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        record.levelno, record.levelname = logging.INFO, "INFO"
-        record.msg, record.args = "malformed request refused: %s", (type(error).__name__,)
-        record.exc_info = None
-    return True
 
 
 def private_app(services: Services) -> web.Application:
@@ -88,70 +82,67 @@ async def listening_privately(services: Services) -> AsyncIterator[Path]:
 @asynccontextmanager
 async def listening_publicly(
     settings: Settings,
+    openings: Openings,
     services: Services,
     authority: TokenAuthority,
     plane: DataPlane,
     watch: Watch,
     house: House,
     observers: Sequence[Observer] = (),
-) -> AsyncIterator[str]:
+) -> AsyncIterator[Addresses]:
+    """Serve everything. Afterwards nobody can connect any more, and what runs has the grace period to end."""
     app = web.Application()
     add_routes(app, services, authority=authority)
     add_pages(app, house)
     runner = runner_for(app)
     await runner.setup()
-    _put_before(runner, observing(plane.handle, observers) if settings.aibridge_enabled else _not_mounted)
-    site, url = await listen(runner, "--http-address", settings.http_address)
+    data_plane = observing(plane.handle, observers) if settings.aibridge_enabled else _not_mounted
+    _put_before(runner, data_plane, settings)
+    servers: list[asyncio.Server] = []
     try:
-        yield url
+        if openings.http is not None:
+            servers += await open_listener(runner, openings.http)
+        if openings.tls is not None and openings.certificates is not None:
+            servers += await open_listener(runner, openings.tls, openings.certificates.context)
+        yield _addresses(openings)
     finally:
-        await site.stop()
+        for server in servers:
+            server.close()
         plane.stop()
         await watch.drain(settings.shutdown_grace.total_seconds())
         await runner.cleanup()
 
 
-async def listen(runner: web.AppRunner, flag: str, address: str) -> tuple[web.TCPSite, str]:
-    """Listen on *address*, the value of *flag*; return the site and its URL. Raises BadSettings."""
-    host, port = split_address(address)
-    site = web.TCPSite(runner, host or None, port)
-    try:
-        await site.start()
-    except OSError as error:
-        await runner.cleanup()
-        unknown = isinstance(error, socket.gaierror)  # its numbers are not those of the system
-        reason = "its name cannot be resolved" if unknown else os.strerror(error.errno) if error.errno else str(error)
-        raise BadSettings(f"cannot listen on {flag} {address}: {reason}") from error
-    shown = "127.0.0.1" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-    bound = runner.addresses[0][1]
-    return site, f"http://[{shown}]:{bound}" if ":" in shown else f"http://{shown}:{bound}"
+def _addresses(openings: Openings) -> Addresses:
+    http = openings.http.url("http") if openings.http is not None else ""
+    if openings.tls is None or openings.certificates is None:
+        return Addresses(http, "")
+    return Addresses(http, openings.tls.url("https", openings.certificates.name))
 
 
-def _put_before(runner: web.AppRunner, data_plane: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+def _put_before(runner: web.AppRunner, data_plane: Handler, settings: Settings) -> None:
     """Lead calls of the data plane past the router of the management API: it costs them 14 µs each (measured)."""
     server = runner.server
     assert server is not None
-    management = server.request_handler
+    others = around(server.request_handler, settings)
 
     def handle(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         parts = request.raw_path.split("/", 5)
         ours = len(parts) > 4 and f"/{parts[1]}/{parts[2]}/{parts[3]}" in PREFIXES
         name = parts[4].partition("?")[0] if ours else ""
-        if not ours or name in RESERVED_NAMES:
-            return management(request)
-        return _continued(request, data_plane) if "Expect" in request.headers else data_plane(request)
+        if not ours or name in RESERVED_NAMES or request.version not in SPOKEN:
+            return others(request)
+        return _holding_back(request, data_plane) if "Expect" in request.headers else data_plane(request)
 
     server.request_handler = handle
 
 
-async def _continued(
-    request: web.BaseRequest, data_plane: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Ask for the body that the client holds back; aiohttp does that in its router, which is not on this way."""
-    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # no part of the answer
-    return await data_plane(request)
+async def _holding_back(request: web.BaseRequest, data_plane: Handler) -> web.StreamResponse:
+    """Close the connection after a refusal: who was not asked for the body may send it or the next request."""
+    response = await data_plane(request)
+    if not request.content.is_eof() and not response.prepared:
+        response.force_close()
+    return response
 
 
 async def _not_mounted(_request: web.BaseRequest) -> web.Response:

@@ -23,7 +23,9 @@ from coderai.providers.anthropic import BEDROCK
 from coderai.providers.breaker import Breakers, Name, Rule, State
 from coderai.providers.registry import FAMILIES, Registry
 from coderai.recorder import Recorder
-from coderai.server.listeners import listen, runner_for
+from coderai.server.connections import open_listener
+from coderai.server.listeners import runner_for
+from coderai.server.openings import Opening
 from coderai.settings import Settings
 from coderai.store.engine import Store
 from coderai.store.size import size
@@ -138,9 +140,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def exposing(settings: Settings, metrics: "Metrics | None", parts: Parts) -> AsyncIterator[str | None]:
+async def exposing(opening: Opening | None, metrics: "Metrics | None", parts: Parts) -> AsyncIterator[str | None]:
     """Serve ``/metrics`` on the listener of its own, to anybody who reaches it. Raises BadSettings."""
-    if metrics is None:
+    if metrics is None or opening is None:
         yield None
         return
     from coderai.observe.exposition import exposed
@@ -158,10 +160,13 @@ async def exposing(settings: Settings, metrics: "Metrics | None", parts: Parts) 
     app.router.add_get("/metrics", scrape)
     runner = runner_for(app)
     await runner.setup()
-    _site, url = await listen(runner, "--prometheus-address", settings.prometheus_address)
+    servers: list[asyncio.Server] = []
     try:
-        yield url
+        servers += await open_listener(runner, opening)
+        yield opening.url("http")
     finally:
+        for server in servers:
+            server.close()
         await runner.cleanup()
 
 

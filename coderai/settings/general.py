@@ -21,13 +21,15 @@ from coderai.settings.forms import (
     Texts,
     Url,
 )
-from coderai.settings.options import LATER, Part, general, own
+from coderai.settings.options import Part, general, own
 
 _NOTHING: Final = SecretStr("")
 _NO_CALLS_HOME: Final = "ignored: this program never phones home"
 
-ClientAuth = OneOf(("none", "request", "require-any", "verify-if-given", "require-and-verify"))
-TlsVersion = OneOf(("tls10", "tls11", "tls12", "tls13"))
+ClientAuth = OneOf(("none", "verify-if-given", "require-and-verify"))
+"""Not the ways that ask for a certificate without verifying it: it would say nothing."""
+TlsVersion = OneOf(("tls12", "tls13"))
+_HstsOption = OneOf(("includeSubDomains", "preload"))
 
 
 class NetworkOptions(Part):
@@ -52,34 +54,36 @@ class NetworkOptions(Part):
             "network",
             "redirect-to-access-url",
             "networking.redirectToAccessURL",
-            "Send browsers to the access URL.",
-            note=LATER,
+            "Send browsers that came elsewhere to the access URL; needs --access-url.",
         ),
     ] = False
-    tls_enable: Annotated[
-        Bool, general("network", "tls-enable", "networking.tls.enable", "Run the TLS listener.", note=LATER)
-    ] = False
-    tls_address: Annotated[
-        Address, general("network", "tls-address", "networking.tls.address", "TLS listener.", note=LATER)
-    ] = "127.0.0.1:3443"
+    tls_enable: Annotated[Bool, general("network", "tls-enable", "networking.tls.enable", "Run the TLS listener.")] = (
+        False
+    )
+    tls_address: Annotated[Address, general("network", "tls-address", "networking.tls.address", "TLS listener.")] = (
+        "127.0.0.1:3443"
+    )
     tls_cert_file: Annotated[
         Texts,
-        general("network", "tls-cert-file", "networking.tls.certFiles", "Certificates, with their chains.", note=LATER),
+        general(
+            "network",
+            "tls-cert-file",
+            "networking.tls.certFiles",
+            "Certificates in PEM form, each with its chain behind it; read again when they change.",
+        ),
     ] = ()
     tls_key_file: Annotated[
-        Texts, general("network", "tls-key-file", "networking.tls.keyFiles", "Keys, one per certificate.", note=LATER)
+        Texts, general("network", "tls-key-file", "networking.tls.keyFiles", "Keys, one per certificate.")
     ] = ()
     tls_min_version: Annotated[
         Text,
         AfterValidator(TlsVersion),
-        general("network", "tls-min-version", "networking.tls.minVersion", "Oldest TLS version spoken.", note=LATER),
+        general("network", "tls-min-version", "networking.tls.minVersion", "Oldest TLS version spoken."),
     ] = "tls12"
     tls_client_auth: Annotated[
         Text,
         AfterValidator(ClientAuth),
-        general(
-            "network", "tls-client-auth", "networking.tls.clientAuth", "Whether clients need certificates.", note=LATER
-        ),
+        general("network", "tls-client-auth", "networking.tls.clientAuth", "Whether clients need certificates."),
     ] = "none"
     tls_client_ca_file: Annotated[
         Text,
@@ -88,9 +92,28 @@ class NetworkOptions(Part):
             "tls-client-ca-file",
             "networking.tls.clientCAFile",
             "CA of the clients' certificates.",
-            note=LATER,
         ),
     ] = ""
+    strict_transport_security: Annotated[
+        Count,
+        general(
+            "network",
+            "strict-transport-security",
+            "networking.tls.strictTransportSecurity",
+            "Seconds for which browsers shall come by https only; 0: nothing is said.",
+        ),
+    ] = 0
+    strict_transport_security_options: Annotated[
+        Texts,
+        AfterValidator(lambda texts: tuple(map(_HstsOption, texts))),
+        general(
+            "network",
+            "strict-transport-security-options",
+            "networking.tls.strictTransportSecurityOptions",
+            "What goes with it: includeSubDomains, preload.",
+            rare=True,
+        ),
+    ] = ()
     proxy_trusted_headers: Annotated[
         Texts,
         general(

@@ -1,6 +1,6 @@
 """``load``: flags over environment over YAML over defaults, option by option, and checked."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -102,21 +102,32 @@ def _at_home(path: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _check_agreement(settings: Settings) -> None:
-    """Check what no option can know by itself."""
-    if not settings.http_address and not settings.tls_enable:
-        raise BadSettings("nothing to listen on: --http-address is empty and --tls-enable is off")
-    if settings.tls_enable and not settings.tls_address:
-        raise BadSettings("--tls-enable needs a --tls-address")
-    if settings.tls_enable and not (settings.tls_cert_file and settings.tls_key_file):
-        raise BadSettings("--tls-enable needs a certificate: --tls-cert-file and --tls-key-file")
-    if len(settings.tls_cert_file) != len(settings.tls_key_file):
-        counts = f"{len(settings.tls_cert_file)} and {len(settings.tls_key_file)}"
-        raise BadSettings(f"--tls-cert-file and --tls-key-file must be given equally often ({counts})")
-    if not settings.http_address:  # until the TLS listener is built
-        raise BadSettings("nothing to listen on: --http-address is empty and the TLS listener is not available yet")
+    """Check what no option can know by itself; tell all of it at once."""
+    troubles = [*_troubles_of_listeners(settings), *_troubles_of_headers(settings)]
+    if troubles:
+        raise BadSettings("; ".join(troubles), [("", each) for each in troubles])
+
+
+def _troubles_of_headers(settings: Settings) -> Iterator[str]:
     one, two = (name.lower() for name in (settings.aibridge_actor_header_id, settings.aibridge_actor_header_username))
     if one and one == two:
-        raise BadSettings(f'--aibridge-actor-header-id and --aibridge-actor-header-username are both "{one}"')
+        yield f'--aibridge-actor-header-id and --aibridge-actor-header-username are both "{one}"'
+
+
+def _troubles_of_listeners(settings: Settings) -> Iterator[str]:
+    certificates, keys = len(settings.tls_cert_file), len(settings.tls_key_file)
+    if not settings.http_address and not settings.tls_enable:
+        yield "nothing to listen on: --http-address is empty and --tls-enable is off"
+    if settings.tls_enable and not settings.tls_address:
+        yield "--tls-enable needs a --tls-address"
+    if settings.tls_enable and not certificates and not keys:
+        yield "--tls-enable needs a certificate: --tls-cert-file and --tls-key-file"
+    elif certificates != keys:
+        yield f"--tls-cert-file and --tls-key-file must be given equally often ({certificates} and {keys})"
+    if settings.tls_client_auth != "none" and not settings.tls_client_ca_file:
+        yield f"--tls-client-auth {settings.tls_client_auth} needs a --tls-client-ca-file"
+    if settings.redirect_to_access_url and not settings.access_url:
+        yield "--redirect-to-access-url needs an --access-url"
 
 
 def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:

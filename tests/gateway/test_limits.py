@@ -166,13 +166,13 @@ async def test_who_stops_in_the_middle_of_a_request_gives_the_place_back(opened:
             told = await reader.readuntil(b"}}")
         writer.close()
         assert b" 400 " in told
-        assert b"nothing more of it for 0.05 s" in told
+        assert b"next to nothing of it for 0.05 s" in told
         assert limits.running == 0
         assert setting.notebook.begun == []
 
 
 async def test_a_slow_request_is_read_as_long_as_it_comes(opened: Opening):
-    async with opened(messages_answer(text="hi"), patience=Patience(upload=0.4)) as setting:
+    async with opened(messages_answer(text="hi"), patience=Patience(upload=0.4, upload_pace=1)) as setting:
         url = setting.url + "/anthropic/v1/messages"
         whole = request(url, json.dumps(MESSAGES).encode(), headers=[b"Connection: close"])
         reader, writer = await connect(url)
@@ -185,6 +185,20 @@ async def test_a_slow_request_is_read_as_long_as_it_comes(opened: Opening):
             told = await reader.read()
         writer.close()
     assert b" 200 OK" in told
+
+
+async def test_a_request_that_trickles_in_is_given_up(opened: Opening):
+    async with opened(patience=Patience(upload=0.2)) as setting:
+        url = setting.url + "/anthropic/v1/messages"
+        reader, writer = await connect(url)
+        writer.write(request(url, json.dumps(MESSAGES).encode())[:-30])
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(reader.readuntil(b"}}"))
+            while not told.done():
+                writer.write(b" ")
+                await asyncio.sleep(0.02)  # well within the limit of silence
+        writer.close()
+    assert b"next to nothing of it for 0.2 s" in told.result()
 
 
 def test_refusals_are_counted_by_limit():

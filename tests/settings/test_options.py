@@ -32,7 +32,8 @@ VALUES = {
 }
 CHOSEN = {
     "tls_min_version": "tls13",
-    "tls_client_auth": "require-any",
+    "tls_client_auth": "require-and-verify",
+    "strict_transport_security_options": "preload",
     "database_synchronous": "normal",
     "samesite_auth_cookie": "none",
     "ai_budget_policy": "highest",
@@ -42,6 +43,8 @@ CHOSEN = {
 NEEDED = {
     "aibridge_bedrock_access_key": ["--aibridge-bedrock-access-key-secret=x"],
     "aibridge_bedrock_access_key_secret": ["--aibridge-bedrock-access-key=x"],
+    "tls_client_auth": ["--tls-client-ca-file=x"],
+    "redirect_to_access_url": ["--access-url=https://x.example"],
 }
 TLS = {"tls_enable", "tls_cert_file", "tls_key_file"}
 
@@ -107,7 +110,7 @@ def test_every_flag_and_variable_sets_its_option(row):
 )
 def test_every_yaml_key_sets_its_option(row):
     text = CHOSEN.get(row.name, VALUES[row.form.name][0])
-    results = [loaded(yaml=nested(key, text)) for key in row.option.yaml]
+    results = [loaded(*NEEDED.get(row.name, []), yaml=nested(key, text)) for key in row.option.yaml]
     assert {one.source(row.name).kind for one in results} == {"yaml"}
     assert len({str(getattr(one.settings, row.name)) for one in results}) == 1
 

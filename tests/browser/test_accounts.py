@@ -1,0 +1,41 @@
+"""Tokens, users, the account and the log of changes in a browser."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.windows import Window, window
+from tests.web.living import Living
+
+PAGES = ("/tokens", "/tokens/add", "/users", "/users/add", "/users/mia", "/account", "/audit")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_no_page_has_barriers(house: Living, browser: Browser, theme):
+    async with window(browser, house, "admin", theme=theme) as opened:
+        for page in PAGES:
+            await opened.open(page)
+            assert await opened.barriers() == [], page
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+async def test_every_page_fits(house: Living, browser: Browser, width):
+    async with window(browser, house, "admin", width=width) as opened:
+        for page in PAGES:
+            await opened.open(page)
+            assert await opened.overflow() == 0, page
+
+
+async def test_a_token_is_made_copied_and_removed(mia: Window):
+    await mia.open("/tokens")
+    await mia.page.get_by_role("link", name="New token").first.click()
+    await mia.page.get_by_label("Name").fill("in the browser")
+    await mia.page.get_by_role("button", name="Create the token").click()
+    shown = await mia.page.locator("#secret").text_content()
+    await mia.page.get_by_role("button", name="Copy the token").click()
+    assert await mia.page.evaluate("navigator.clipboard.readText()") == shown
+    await mia.page.get_by_role("link", name="Back to the tokens").click()
+    row = mia.page.get_by_role("row", name="in the browser")
+    await row.locator("summary").click()
+    await row.get_by_role("button", name="Remove").click()
+    await expect(mia.page.get_by_role("status")).to_have_text("The token is removed.")
+    await expect(mia.page.get_by_role("row", name="in the browser")).to_have_count(0)

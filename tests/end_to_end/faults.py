@@ -144,9 +144,18 @@ FULL = errno.ENOSPC
 
 def make_read_only(path: Path) -> None:
     """Make an SQLite file that nobody uses read-only for everybody, root too: its header asks for a newer writer."""
+    _ask_for_writer(path, 3)
+
+
+def make_writable(path: Path) -> None:
+    """Undo that."""
+    _ask_for_writer(path, 2)
+
+
+def _ask_for_writer(path: Path, version: int) -> None:
     with path.open("r+b") as file:
         file.seek(18)
-        file.write(b"\x03")
+        file.write(bytes([version]))
 
 
 class Way:
@@ -161,6 +170,7 @@ class Way:
         self._port = 0
         self._moving = asyncio.Event()
         self._moving.set()
+        self._lost: list[asyncio.Event] = []
         self._open: set[asyncio.StreamWriter] = set()
 
     @property
@@ -195,8 +205,15 @@ class Way:
     def lose(self) -> None:
         """Never pass on anything again for the connections that there are; new ones are well (a failover)."""
         self._moving.clear()
+        self._lost.append(self._moving)
         self._moving = asyncio.Event()
         self._moving.set()
+
+    def give_up(self) -> None:
+        """Let nothing wait any more; for the end."""
+        for moving in (*self._lost, self._moving):
+            moving.set()
+        self.close()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._target
@@ -235,8 +252,7 @@ async def way_to(url: str) -> AsyncIterator[Way]:
     try:
         yield way
     finally:
-        way.speak()
-        way.close()
+        way.give_up()
 
 
 class Stopped:

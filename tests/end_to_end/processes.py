@@ -84,11 +84,14 @@ async def coderai(*arguments: str, **environment: str) -> Finished:
     return Finished(await process.wait(), *(each.result().decode() for each in said))
 
 
-async def _server(arguments: tuple[str, ...], environment: dict[str, str]) -> Process | Forked:
+async def _server(
+    arguments: tuple[str, ...], environment: dict[str, str], program: tuple[str, ...]
+) -> Process | Forked:
     """Start a server whose two streams are one."""
-    if not _READ_AT_START.isdisjoint(environment):
+    if program or not _READ_AT_START.isdisjoint(environment):
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "coderai", *arguments),
+            *(program or (sys.executable, "-m", "coderai")),
+            *arguments,
             stdout=PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=environment,
@@ -109,6 +112,8 @@ class Gateway:
     provider_url: str
     options: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    program: tuple[str, ...] = ()
+    """What is run instead of ``coderai``."""
     url: str = ""
     log: list[str] = field(default_factory=list)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -127,7 +132,7 @@ class Gateway:
         }
         arguments = ("server", "--aibridge-enabled", "--http-address=127.0.0.1:0", f"--data-dir={self.data_dir}")
         environment = _environment({**providers, **self.environment})
-        self._process = await _server((*arguments, *self.options), environment)
+        self._process = await _server((*arguments, *self.options), environment, self.program)
         assert self._process.stdout is not None
         async with asyncio.timeout(30):
             while line := (await self._process.stdout.readline()).decode():

@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,73 @@ def test_the_address_is_tried(data, api, examined):
     api.put("GET /readyz", b"no", 503)
     code, verdicts = examined("--", f"--access-url={api.url}")
     assert (code, of(verdicts, "address")) == (1, [("fail", f"{api.url}/readyz answers 503")])
+
+
+@pytest.fixture
+def authority(alone, tmp_path, capfd, monkeypatch):
+    """A proxy with a CA, as `coderai proxy ca create` makes one."""
+
+    def make(*arguments: str) -> Path:
+        assert run(["proxy", "ca", "create", *arguments]) == 0
+        monkeypatch.setenv("CODER_AIBRIDGE_PROXY_ENABLED", "true")
+        capfd.readouterr()
+        return tmp_path / "data"
+
+    return make
+
+
+def test_a_proxy_without_an_authority(data, examined, monkeypatch):
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_ENABLED", "true")
+    code, verdicts = examined("--offline")
+    assert code == 1
+    assert "`coderai proxy ca create` makes" in of(verdicts, "proxy")[0][1]
+
+
+def test_the_certificates_of_the_proxy(authority, examined, monkeypatch):
+    data = authority("--host", "proxy.example.com")
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_TLS_CERT_FILE", str(data / "proxy-listener.pem"))
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_TLS_KEY_FILE", str(data / "proxy-listener.key"))
+    seen = of(examined("--offline")[1], "proxy")
+    assert [state for state, _ in seen] == ["ok", "ok"]
+    assert "the certificate of its listener is valid until" in seen[1][1]
+    (data / "proxy-listener.key").write_text("rubbish")
+    assert "are no certificate and its key" in of(examined("--offline")[1], "proxy")[1][1]
+
+
+def test_the_end_of_the_authority(authority, examined):
+    authority("--life", "20d")
+    assert of(examined("--offline")[1], "proxy")[0][0] == "warn"
+
+
+def test_a_provider_that_the_authority_may_not_speak_for(authority, examined, provider):
+    authority("--only", "api.openai.com")
+    provider("https://api.anthropic.com")
+    seen = of(examined("--offline")[1], "proxy")
+    assert ("fail", "api.anthropic.com of provider mine") in [(state, text[-34:]) for state, text in seen]
+
+
+def test_a_proxy_where_nobody_listens(authority, examined, monkeypatch):
+    authority()
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_LISTEN_ADDR", f"127.0.0.1:{closed_port()}")
+    assert of(examined()[1], "proxy")[-1][1].endswith("Connection refused")
+
+
+def test_as_a_client_the_proxy_of_the_environment_is_tried(alone, examined, monkeypatch):
+    port = closed_port()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://coder:secret@127.0.0.1:{port}")
+    assert examined("--client") == (
+        1,
+        [("fail", "client", f"the proxy 127.0.0.1:{port} cannot be reached: Connection refused")],
+    )
+
+
+def test_as_a_client_without_a_proxy(alone, examined, monkeypatch):
+    monkeypatch.delenv("HTTPS_PROXY", raising=False)
+    monkeypatch.delenv("https_proxy", raising=False)
+    code, ((_, _, text),) = examined("--client")
+    assert (code, text[:22]) == (1, "HTTPS_PROXY is not set")
+
+
+def test_what_belongs_to_a_client(alone, capfd):
+    assert run(["doctor", "--proxy", "http://x:1"]) == 2
+    assert "belong to --client" in capfd.readouterr().err

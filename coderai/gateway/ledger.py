@@ -22,7 +22,7 @@ from coderai.providers.registry import Instance
 from coderai.records import Answer, Ask, End, Ending, ErrorType, Fact, Interception, Thought, ToolCall, Usage
 from coderai.wire.apis import Wire
 
-CONNECT_ID: Final = "coderai.connect_id"
+CONNECT_ID: Final = web.RequestKey("connect_id", str)
 """In a request that came through the intercepting proxy: the id of its connection."""
 NOT_STORED: Final = "the audit records of this answer cannot be stored; try again later"
 

@@ -30,7 +30,6 @@ log = logs.get("proxy")
 GATEWAY: Final = "/api/v2/aibridge/"
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Making = Callable[[web.Server], web.RequestHandler]
-_VISIT: Final = "coderai.proxy.visit"
 _NOBODY: Final = ""
 
 
@@ -85,6 +84,9 @@ class _Outside:
 
     place: Place
     """A provider of that host: it lends its name to what is counted and said."""
+
+
+_VISIT: Final = web.RequestKey("visit", _Visit)
 
 
 class Inside(web.Server):
@@ -191,7 +193,7 @@ class Inside(web.Server):
         return message._replace(path=f"{GATEWAY}{way.route(path)}{question}{query}", headers=CIMultiDictProxy(headers))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        visit: _Visit = request[_VISIT]
+        visit = request[_VISIT]
         session, way = visit.session, visit.way
         if isinstance(way, Misdirected):
             return self._refused(request, session, way)

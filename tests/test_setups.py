@@ -12,6 +12,7 @@ import yaml
 
 from coderai.clients import NAMED
 from coderai.setups import CANNOT, SETUPS, Place, Setup, Snippet, find
+from coderai.setups.proxied import PROXIED
 from coderai.setups.snippets import CLIENT_HEADER, OWN_KEY, TOKEN, TOKEN_HEADER, shell
 
 ROOT = "https://gateway.example.com/api/v2/aibridge"
@@ -116,7 +117,7 @@ def test_a_tool_that_shows_no_name_is_given_one_we_know(setup: Setup, family: st
 
 
 def test_names_are_told_apart_and_lead_to_their_row() -> None:
-    names = [name for setup in SETUPS for name in (setup.name, *setup.others)]
+    names = [name for setup in (*SETUPS, *PROXIED) for name in (setup.name, *setup.others)]
     assert len(names) == len(set(names))
     assert not set(names) & set(CANNOT)
     assert [find(name).name for name in ("Droid", " claude ", "vercel-ai-sdk")] == ["factory", "claude-code", "ai-sdk"]
@@ -126,8 +127,9 @@ def test_names_are_told_apart_and_lead_to_their_row() -> None:
 def test_what_is_said_to_be_tried_is_run_by_the_script() -> None:
     folder = Path(__file__).parents[1] / "scripts" / "real_tools.d"
     rows = "".join((folder / name).read_text() for name in ("tools.py", "libraries.py"))
-    assert [setup.name for setup in SETUPS if setup.tried and setup.tried not in rows] == []
-    assert [setup.name for setup in SETUPS if setup.tried and f'"{setup.name}"' not in rows] == []
+    tried = [setup for setup in (*SETUPS, *PROXIED) if setup.tried]
+    assert [setup.name for setup in tried if setup.tried not in rows] == []
+    assert [setup.name for setup in tried if f'"{setup.name}"' not in rows] == []
 
 
 HOSTILE = 'a"b`touch x`$(touch y)$HOME\\n'

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -11,11 +11,13 @@ import typer
 from coderai.cli.connection import Api
 from coderai.cli.errors import Refused, WrongUse
 from coderai.cli.options import Run, command
+from coderai.cli.proxy_env import CERTIFICATE, proxy_address, trusted_here
 from coderai.cli.shapes import Door, DoorProvider, read
 from coderai.cli.target import checked
 from coderai.cli.text import Column, one_line, table
 from coderai.errors import CoderaiError
 from coderai.setups import CANNOT, SETUPS, Place, Setup, Snippet, find
+from coderai.setups.proxied import PROXIED, Through, Way, find_proxied
 from coderai.setups.snippets import MAKE_TOKEN, OWN_KEY, TOKEN
 
 _PREFIX: Final = "/api/v2/aibridge"
@@ -55,6 +57,9 @@ def setup_command(
     if tool is None:
         _list_tools(run)
         return
+    if (through := find_proxied(tool)) is not None:
+        _through_proxy(run, through)
+        return
     setup = known(tool)
     with run.api() as api:
         door = read(api.get(f"{_PREFIX}/clients/setup"), Door)
@@ -62,9 +67,41 @@ def setup_command(
     chosen = choose(door, setup, provider, byok=byok)
     place = Place(root, chosen.name, chosen.family, byok or not setup.central, model or "")
     snippet = setup.write(place)
-    remarks = [one_line(text) for text in notes(setup, place, snippet)]
+    _show(run, setup.name, chosen.name, snippet, notes(setup, place, snippet))
+
+
+def _through_proxy(run: Run, through: Through) -> None:
+    """Print what leads a tool through the proxy, whose CA is put where the text says."""
+    with run.api() as api:
+        door = read(api.get(f"{_PREFIX}/clients/setup"), Door)
+        root = address(api, door, run)
+        if not any(each.state == "enabled" and each.family == through.family for each in door.providers):
+            raise CoderaiError(f"no provider fits {through.label}: the gateway needs one of type {through.family}")
+        if not door.byok:
+            raise CoderaiError("bringing your own key is switched off on this gateway (--aibridge-allow-byok=false)")
+        scheme, _, place = proxy_address(api, door, None).partition("://")
+        trust = trusted_here(run, api.get(CERTIFICATE), None)
+    snippet = through.write(Way(scheme, place, str(trust.ca)))
+    told = f"The CA's certificate is in {trust.ca}; others get it at {root}{CERTIFICATE}"
+    _show(run, through.name, "", snippet, [*_proxied_notes(through, snippet, scheme), told])
+
+
+def _proxied_notes(through: Through, snippet: Snippet, scheme: str) -> Iterator[str]:
+    if snippet.file:
+        yield f"This belongs into {snippet.file} (add it to what is there)."
+    yield f"A gateway token: export CODER_TOKEN=$({MAKE_TOKEN})"
+    if snippet.form != "sh":
+        yield f"Put the real value for {TOKEN}."
+    yield snippet.then
+    if scheme == "https" and not through.takes_tls:
+        yield f"note: this proxy speaks TLS only, which {through.label} may not be able to use"
+    yield f"Tried with version {through.tried}." if through.tried else "Not tried with the real tool."
+
+
+def _show(run: Run, tool: str, provider: str, snippet: Snippet, notes: Iterable[str]) -> None:
+    remarks = [one_line(text) for text in notes]
     if run.json:
-        shown = {"tool": setup.name, "provider": chosen.name, "form": snippet.form, "file": snippet.file}
+        shown = {"tool": tool, "provider": provider, "form": snippet.form, "file": snippet.file}
         run.document(json.dumps({**shown, "text": snippet.text, "notes": remarks}).encode())
         return
     run.say(snippet.text.splitlines())
@@ -78,10 +115,10 @@ def known(tool: str) -> Setup:
         return setup
     if tool.lower() in CANNOT:
         raise CoderaiError(f"{CANNOT[tool.lower()]}: it cannot be pointed at the gateway")
-    names = [name for row in SETUPS for name in (row.name, *row.others)]
+    names = [name for row in (*SETUPS, *PROXIED) for name in (row.name, *row.others)]
     near = difflib.get_close_matches(tool.lower(), names, 1)
     meant = f"; did you mean {near[0]}?" if near else "."
-    raise WrongUse(f"no tool {tool!r}{meant} There are: {', '.join(row.name for row in SETUPS)}")
+    raise WrongUse(f"no tool {tool!r}{meant} There are: {', '.join(row.name for row in (*SETUPS, *PROXIED))}")
 
 
 def address(api: Api, door: Door, run: Run) -> str:
@@ -132,16 +169,21 @@ def notes(setup: Setup, place: Place, snippet: Snippet) -> Iterator[str]:
 
 def _list_tools(run: Run) -> None:
     if run.json:
-        run.document(json.dumps([_as_json(row) for row in SETUPS]).encode())
+        run.document(json.dumps([*map(_as_json, SETUPS), *map(_proxied_as_json, PROXIED)]).encode())
         return
     columns = [Column("TOOL"), Column("SPEAKS TO"), Column("OWN KEY"), Column("TRIED WITH"), Column("NAME", 60)]
     rows = [[row.name, ", ".join(row.families), _yes(row.byok), row.tried or "not tried", row.label] for row in SETUPS]
+    rows += [[row.name, f"{row.family} (proxy)", "always", row.tried or "not tried", row.label] for row in PROXIED]
     run.say(table(columns, rows, run.look))
     run.note("Go on with: coderai clients setup TOOL [--provider NAME] [--byok]")
 
 
 def _as_json(row: Setup) -> dict[str, object]:
     return {"tool": row.name, "label": row.label, "families": row.families, "byok": row.byok, "tried": row.tried}
+
+
+def _proxied_as_json(row: Through) -> dict[str, object]:
+    return {"tool": row.name, "label": row.label, "families": [row.family], "byok": True, "tried": row.tried}
 
 
 def _yes(value: bool) -> str:

@@ -72,7 +72,7 @@ def env_command(
         address = proxy_address(api, door, proxy)
         certificate = api.get(CERTIFICATE)
         gateway = urlsplit(door.access_url or api.address).hostname or ""
-    trust = _trust(run, certificate, cacert)
+    trust = trusted_here(run, certificate, cacert)
     exports = variables(address, trust, [*_HERE, gateway], run.environ.get("NO_PROXY", ""))
     unset = [name for name in _OTHER_SPELLINGS if name in run.environ]
     if run.json:
@@ -113,8 +113,8 @@ def variables(address: str, trust: Trust, direct: Iterable[str], no_proxy: str) 
     return found | ({"GIT_PROXY_SSL_CAINFO": str(trust.bundle)} if scheme == "https" else {})
 
 
-def _trust(run: Run, certificate: bytes, further: Path | None) -> Trust:
-    """Write what is to be trusted."""
+def trusted_here(run: Run, certificate: bytes, further: Path | None) -> Trust:
+    """Write what is to be trusted. Raises CoderaiError."""
     directory = config_dir(run.choices, run.environ).absolute()
     ca, bundle = directory / "proxy-ca.pem", directory / "proxy-bundle.pem"
     own = certificate

@@ -1,11 +1,13 @@
 """``coderai clients``: what is chosen, what is printed where, and what is said when it cannot be."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Coderai, FakeApi
+from tests.cli.conftest import Coderai, FakeApi, Said
 
 DOOR = "GET /api/v2/aibridge/clients/setup"
 
@@ -153,3 +155,65 @@ def test_the_tools_that_were_seen_are_listed(coderai: Coderai, api: FakeApi) -> 
     said = coderai("clients", "list")
     assert said.out.splitlines() == ["Claude Code", "Codex\\x1b[2J"]
     assert coderai("clients", "ls", "-o", "json").json == ["Claude Code", "Codex\x1b[2J"]
+
+
+COPILOT = provider("copilot", "copilot", central_key=False)
+
+
+@pytest.fixture
+def proxied(coderai: Coderai, api: FakeApi, tmp_path: Path) -> Callable[..., Said]:
+    """Ask for a tool at a server with a proxy; its CA's certificate ends up where the text says."""
+    api.put("GET /api/v2/aibridge/proxy/ca-cert.pem", b"the certificate")
+
+    def call(*arguments: str, tls: bool = False, **members: Any) -> Said:
+        proxy = {"host": "", "port": 8888, "tls": tls}
+        put(api, COPILOT, **{"access_url": "https://ai.example.com", "proxy": proxy, **members})
+        return coderai("clients", "setup", *arguments)
+
+    return call
+
+
+def test_a_tool_goes_through_the_proxy(proxied: Callable[..., Said], tmp_path: Path) -> None:
+    said = proxied("copilot", tls=True)
+    assert said.out == (
+        ': "${CODER_TOKEN:?is not set; make a token with: coderai tokens create}"\n'
+        'export HTTPS_PROXY="https://coder:$CODER_TOKEN@ai.example.com:8888"\n'
+        f'export NODE_EXTRA_CA_CERTS="{tmp_path}/config/proxy-ca.pem"\n'
+    )
+    assert (tmp_path / "config" / "proxy-ca.pem").read_bytes() == b"the certificate"
+    assert "https://ai.example.com/api/v2/aibridge/proxy/ca-cert.pem" in said.err
+
+
+@pytest.mark.parametrize("tool", ["vscode-copilot", "jetbrains-copilot"])
+def test_an_editor_goes_through_the_proxy(proxied: Callable[..., Said], tool: str) -> None:
+    said = proxied(tool)
+    assert all(part in said.out for part in ("ai.example.com", "8888", "$CODER_TOKEN"))
+    assert "Put the real value for $CODER_TOKEN." in said.err
+    assert "which GitHub Copilot in" not in said.err
+    assert "which GitHub Copilot in" in proxied(tool, tls=True).err
+
+
+def test_as_json_it_looks_like_the_others(proxied: Callable[..., Said]) -> None:
+    document = proxied("vscode-copilot", "-o", "json").json
+    assert json.loads(document["text"])["http.proxy"] == "http://coder:$CODER_TOKEN@ai.example.com:8888"
+    assert set(document) == {"tool", "provider", "form", "file", "text", "notes"}
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"proxy": None}, "start it with --aibridge-proxy-enabled"),
+        ({"providers": [OPENAI]}, "the gateway needs one of type copilot"),
+        ({"byok": False}, "--aibridge-allow-byok=false"),
+    ],
+)
+def test_where_the_proxy_is_of_no_use(proxied: Callable[..., Said], members: dict[str, Any], reason: str) -> None:
+    said = proxied("copilot", **members)
+    assert (said.code, said.out) == (1, "")
+    assert reason in said.err
+
+
+def test_tools_of_the_proxy_are_listed_too(coderai: Coderai) -> None:
+    assert "copilot (proxy)" in coderai("clients", "setup").out
+    assert coderai("clients", "setup", "-o", "json").json[-1]["tool"] == "jetbrains-copilot"
+    assert "did you mean vscode-copilot?" in coderai("clients", "setup", "vscode-copilo").err

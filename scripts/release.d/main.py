@@ -3,10 +3,10 @@
 import argparse
 import hashlib
 import json
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 import locks
@@ -95,7 +95,7 @@ def _tried(place: Path, scratch: Path) -> str:
     """Run the demonstration, far from the checkout: every file that is needed must be in the package."""
     home, coderai = scratch / "home", place / "bin" / "coderai"
     home.mkdir()
-    version = run(coderai, "--version", cwd=home).strip()
+    version = run(coderai, "version", cwd=home).strip()
     shown = json.loads(run(coderai, "demo", "--once", "-o", "json", cwd=home, environ={"HOME": str(home)}))
     if not shown["sessions"]:
         failed("the demonstration recorded no session")
@@ -108,15 +108,17 @@ def _bill(place: Path, path: Path) -> str:
         *(tool("cyclonedx-py"), "environment", f"--pyproject={ROOT / 'pyproject.toml'}", "--mc-type=application"),
         *("--output-reproducible", "--validate", f"--output-file={path}", place / "bin" / "python"),
     )
-    components = {each["name"].lower().replace("_", "-") for each in json.loads(path.read_text())["components"]}
-    missing = _names(locks.RUNTIME.read_text(encoding="utf-8").splitlines()) - components
+    components = {_plain(each["name"]) for each in json.loads(path.read_text(encoding="utf-8"))["components"]}
+    listed = locks.RUNTIME.read_text(encoding="utf-8").splitlines()
+    missing = {_plain(line.partition("==")[0]) for line in listed if "==" in line} - components
     if missing:
         failed(f"the bill of materials lacks {', '.join(sorted(missing))}")
     return f"{len(components)} packages"
 
 
-def _names(lines: Iterable[str]) -> set[str]:
-    return {line.partition("==")[0] for line in lines if "==" in line}
+def _plain(name: str) -> str:
+    """Return the one spelling of a package's name."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _sums(output: Path) -> None:

@@ -161,6 +161,21 @@ class Build(Document):
     deployment_id: str
 
 
+class Setting(Document):
+    name: str
+    flag: str
+    value: str
+    source: str
+    secret: bool
+    group: str
+    help: str
+
+
+class Deployment(Document):
+    config: dict[str, str]
+    options: list[Setting]
+
+
 class ProviderKey(Document):
     id: str
     masked: str

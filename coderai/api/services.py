@@ -1,6 +1,6 @@
 """What the handlers need of the rest of the program."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from coderai.gateway.upstream import Upstream
 from coderai.providers.registry import Instance, Registry, State
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
+from coderai.settings.rendering import Shown
 from coderai.store.engine import Store
 
 
@@ -105,6 +106,8 @@ class Services:
     doors: Doors = field(default_factory=Doors)
     cookies: CookieRules = field(default_factory=CookieRules)
     gateway: Gateway = field(default_factory=Gateway)
+    deployment: Callable[[], Sequence[Shown]] = tuple
+    """The settings in force with their sources; nothing without a server."""
 
     @classmethod
     def over(

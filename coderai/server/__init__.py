@@ -7,7 +7,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ from coderai.server.notifying import Notifier
 from coderai.server.observing import Observing, Parts, exposing, observing
 from coderai.server.openings import openings
 from coderai.settings import Loaded, Settings
+from coderai.settings.rendering import shown
 from coderai.store import processes
 from coderai.store.engine import Store, Synchronous, open_store
 
@@ -137,6 +139,7 @@ async def serve(
         await served.reload()
         gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream, served.refresh)
         services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
+        services = replace(services, deployment=partial(shown, loaded))
         parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough, store)
         async with asyncio.TaskGroup() as tasks:
             jobs = [

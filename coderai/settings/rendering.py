@@ -34,6 +34,9 @@ class Shown:
     value: str
     source: str
     secret: bool
+    group: str
+    """As the help calls it."""
+    help: str
 
 
 _USAGE: Final = """\
@@ -148,7 +151,13 @@ def write_config(loaded: Loaded) -> str:
 def shown(loaded: Loaded) -> Sequence[Shown]:
     """Return every setting in force with its source; secrets only as ``set``, or as nothing."""
     return [
-        Shown(row.name, row.flag, *_value(row, getattr(loaded.settings, row.name), str(loaded.source(row.name))))
+        Shown(
+            row.name,
+            row.flag,
+            *_value(row, getattr(loaded.settings, row.name), str(loaded.source(row.name))),
+            GROUPS[row.option.group],
+            row.option.help,
+        )
         for row in table().values()
     ]
 

@@ -12,7 +12,7 @@ from coderai.access.credentials import session_cookie
 from coderai.access.sites import refuse_other_sites
 from coderai.errors import CoderaiError, Forbidden, Invalid, NotSignedIn
 from coderai.observe import logs
-from coderai.web import account, audit, connect, home, signing_in, statics, tokens, users
+from coderai.web import account, audit, connect, home, settings, signing_in, statics, tokens, users
 from coderai.web.calls import Calls, Refused, Sender
 from coderai.web.navigation import Reader
 from coderai.web.routes import Page
@@ -55,7 +55,8 @@ class House:
 
 def pages() -> list[Page]:
     """Return the whole table."""
-    return [*home.PAGES, *signing_in.PAGES, *tokens.PAGES, *account.PAGES, *users.PAGES, *audit.PAGES, *connect.PAGES]
+    table = [*home.PAGES, *signing_in.PAGES, *tokens.PAGES, *account.PAGES, *connect.PAGES]
+    return [*table, *users.PAGES, *audit.PAGES, *settings.PAGES]
 
 
 def add_pages(app: web.Application, house: House) -> None:

@@ -54,6 +54,7 @@ SERVER = [
     open_to_all("GET /api/v2/buildinfo", 200),
     open_to_all("GET /api/v2/openapi.json", 200),
     open_to_all("GET /api/v2/docs", 200),
+    row("GET /api/v2/deployment/config", 200, 200, 403, 403, 403, 403),
 ]
 USERS = [
     row("GET /api/v2/users", 200, 200, 200, 200, 200, 403),

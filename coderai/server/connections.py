@@ -104,9 +104,7 @@ class Connection(web.RequestHandler):
         """Answer a request that cannot be read, or one whose handler failed."""
         super().handle_error(request, status, exc, message)  # writes the log; raises when an answer has begun
         status = self._status_of(exc) if isinstance(exc, HttpProcessingError) else status
-        response = refusal(status)
-        response.force_close()
-        return response
+        return refusal(status)
 
     def _status_of(self, error: HttpProcessingError) -> int:
         if isinstance(error, LineTooLong):
@@ -167,11 +165,13 @@ async def open_listener(
 
 
 def refusal(status: int, text: str = "") -> web.Response:
-    """Return a refusal of what nobody has looked at yet, so that it is not known in whose words to refuse.
+    """Return a refusal after which the connection is closed, of what may be the half of something else.
 
-    The body is an error in the form of every provider and of the management API at once.
+    It is not known in whose words to refuse: the body has the form of every provider and of the management API at once.
     """
-    return web.Response(status=status, body=_body(status, text), headers=_HEADERS, content_type="application/json")
+    response = web.Response(status=status, body=_body(status, text), headers=_HEADERS, content_type="application/json")
+    response.force_close()
+    return response
 
 
 _TEXTS: Final = {

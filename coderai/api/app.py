@@ -47,6 +47,7 @@ def routes(*, private: bool = False) -> list[Route]:
     """Return the whole table, in the order in which it is looked through."""
     table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
     table += [*models.ROUTES, *overrides.ROUTES, *personal_keys.ROUTES, *usage.ROUTES, *upkeep.ROUTES]
+    table += records.LABELS
     table += deployment.ROUTES
     table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES, *proxy.ROUTES)]
     table += users.PRIVATE_ROUTES if private else ()

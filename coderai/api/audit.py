@@ -29,7 +29,7 @@ _KINDS: Final = {
     "user_ai_provider_key": "personal key for provider",
 }
 """What people call them; the words in the log are those of the original."""
-_DID: Final = {"create": "created", "write": "changed", "delete": "removed"}
+_DID: Final = {"create": "created", "write": "changed", "delete": "removed", "read": "opened"}
 
 
 def entry_shape(entry: Entry, people: Mapping[str, Person]) -> dict[str, Any]:

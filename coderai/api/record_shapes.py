@@ -8,8 +8,9 @@ from typing import Any
 from coderai.api.answers import moment
 from coderai.control.lookup import SessionDetail
 from coderai.store.interceptions import Record, ThoughtRow, ToolRow, UsageRow
+from coderai.store.labels import Counted, Labels
 from coderai.store.sessions import Session, Tokens
-from coderai.store.threads import Thread
+from coderai.store.threads import Found, Thread
 from coderai.store.users import Person
 
 Shape = dict[str, Any]
@@ -25,6 +26,7 @@ def session_shape(session: Session, *, running: bool) -> Shape:
         "initiator": _person(session.initiator),
         **_given("on_behalf_of", [_person(person) for person in session.on_behalf_of] or None),
         "providers": list(session.providers),
+        "provider_names": list(session.provider_names),
         "models": list(session.models),
         "client": session.client,
         "metadata": session.metadata,
@@ -35,6 +37,7 @@ def session_shape(session: Session, *, running: bool) -> Shape:
         "token_usage_summary": _tokens(session.tokens),
         **_given("last_prompt", session.last_prompt),
         "last_active_at": moment(session.last_active_at),
+        "first_interception_id": session.first_id,
         **({"running": session.running} if running else {}),
     }
 
@@ -42,13 +45,14 @@ def session_shape(session: Session, *, running: bool) -> Shape:
 def detail_shape(detail: SessionDetail, *, running: bool) -> Shape:
     """Return one session with a page of its threads."""
     session = detail.session
-    threads = [_thread(thread) for thread in detail.threads]
+    threads = [_thread(thread, detail.found) for thread in detail.threads]
     shown = [record for thread in detail.threads for record in thread.records]
     return {
         "id": session.id,
         "initiator": _person(session.initiator),
         **_given("on_behalf_of", [_person(person) for person in session.on_behalf_of] or None),
         "providers": list(session.providers),
+        "provider_names": list(session.provider_names),
         "models": list(session.models),
         **_given("client", None if session.client == _UNKNOWN else session.client),
         "metadata": session.metadata,
@@ -59,8 +63,12 @@ def detail_shape(detail: SessionDetail, *, running: bool) -> Shape:
         **_time("page_ended_at", _latest(record.ended_at for record in shown)),
         "token_usage_summary": {**_tokens(session.tokens), "metadata": sum_counts(detail.token_metadata)},
         "thread_count": session.threads,
+        "interception_count": session.interceptions,
+        "tool_call_count": detail.tool_calls,
+        "first_interception_id": session.first_id,
         "threads": threads,
-        **({"running": session.running} if running else {}),
+        **_given("search", _found(detail.found) if detail.found else None),
+        **({"running": session.running, "state": detail.state} if running else {}),
     }
 
 
@@ -125,8 +133,27 @@ def whole_interception_shape(record: Record) -> Shape:
     }
 
 
-def _thread(thread: Thread) -> Shape:
+def _found(found: Found) -> Shape:
+    steps = sum(len(ids) for ids in found.steps.values())
+    return {"threads": len(found.steps), "steps": steps, "capped": found.capped}
+
+
+def labels_shape(labels: Labels) -> Shape:
+    """Return what sessions can be narrowed to."""
+    plain = {"models": labels.models, "clients": labels.clients, "providers": labels.providers}
+    return {
+        **{kind: [{"name": each.name, **_sessions(each)} for each in found] for kind, found in plain.items()},
+        "initiators": [{**_person(person), **_sessions(each)} for person, each in labels.initiators],
+    }
+
+
+def _sessions(counted: Counted) -> Shape:
+    return {"sessions": counted.sessions, "sessions_capped": counted.capped}
+
+
+def _thread(thread: Thread, found: Found | None) -> Shape:
     head, records = thread.head, thread.records
+    hits = None if found is None else {step for ids in found.steps.values() for step in ids}
     still_running = any(record.ended_at is None for record in records)
     return {
         "id": head.id,
@@ -140,6 +167,7 @@ def _thread(thread: Thread) -> Shape:
         "token_usage": _token_sum(records),
         "agentic_actions": [_action(record) for record in records if record.tools],
         "steps": [_step(record) for record in records],
+        **_given("found", None if hits is None else [record.id for record in records if record.id in hits]),
         **_given("error_type", head.error_type),
         **_given("error_message", head.error_message or None),
         **_firewall(head.metadata),
@@ -168,10 +196,20 @@ def _step(record: Record) -> Shape:
     return {
         "interception_id": record.id,
         "model": record.model,
+        "provider": record.provider,
         "provider_name": record.provider_name,
+        "client": record.client,
+        "api": record.api,
+        "stream": record.stream,
+        "user_agent": record.user_agent,
+        "credential_kind": record.credential_kind,
+        "credential_hint": _hint(record.credential_hint),
         "started_at": moment(record.started_at),
+        **_time("first_byte_at", record.first_byte_at),
         **_time("ended_at", record.ended_at),
+        **_given("http_status", record.http_status),
         **_given("ending", record.ending),
+        "provider_response_ids": _response_ids(record),
         **_given("prompt", record.prompts[0].prompt if record.prompts else None),
         "token_usage": _token_sum([record]),
         "thinking": [_thought(thought) for thought in record.thoughts],
@@ -179,6 +217,12 @@ def _step(record: Record) -> Shape:
         **_given("error", {"type": record.error_type, "message": record.error_message or ""} if failed else None),
         "metadata": record.metadata,
     }
+
+
+def _response_ids(record: Record) -> list[str]:
+    """What the provider calls its answers: usually one."""
+    ids = [usage.provider_response_id for usage in record.usages] + [tool.provider_response_id for tool in record.tools]
+    return list(dict.fromkeys(each for each in ids if each))
 
 
 def _thought(thought: ThoughtRow) -> Shape:

@@ -5,10 +5,16 @@ from typing import Final
 
 from aiohttp import web
 
-from coderai.api import documents
+from coderai.api import record_documents as documents
 from coderai.api.answers import answer
 from coderai.api.parameters import clean, flag, once, part, whole
-from coderai.api.record_shapes import detail_shape, interception_shape, session_shape, whole_interception_shape
+from coderai.api.record_shapes import (
+    detail_shape,
+    interception_shape,
+    labels_shape,
+    session_shape,
+    whole_interception_shape,
+)
 from coderai.api.routes import PAGE, About, Ask, Parameter, Route, Signed
 from coderai.control.lookup import Paging
 from coderai.control.users import as_uuid
@@ -56,11 +62,23 @@ async def _session(ask: Ask) -> web.Response:
     if before and after:
         raise Invalid("this page does not exist", [("before_id", "cannot be given together with after_id")])
     page = Paging(
-        _limit(query, default=50, most=200), after_id=after, before_id=before, running=flag(query, "include_running")
+        _limit(query, default=50, most=200),
+        after_id=after,
+        before_id=before,
+        running=flag(query, "include_running"),
+        thread=clean(query, "thread"),
+        search=_search(query),
     )
     session_id, initiator = part(ask.request, "session_id"), clean(query, "initiator")
     detail = await ask.services.lookup.session(ask.caller, session_id, initiator, page)
     return answer(detail_shape(detail, running=page.running))
+
+
+def _search(query: Mapping[str, str]) -> str:
+    text = clean(query, "search").strip()
+    if len(text) > _SEARCH_LENGTH:
+        raise Invalid("the search cannot be understood", [("search", f"may have {_SEARCH_LENGTH} characters")])
+    return text
 
 
 async def _models(ask: Ask) -> web.Response:
@@ -104,6 +122,12 @@ def _limit(query: Mapping[str, str], default: int = 100, most: int = 1000) -> in
     return whole(query, "limit", default, most)
 
 
+async def _counted(ask: Ask) -> web.Response:
+    labels = await ask.services.lookup.counted_labels(ask.caller, _limit(once(ask.request.query)))
+    return answer(labels_shape(labels))
+
+
+_SEARCH_LENGTH: Final = 256
 _RUNNING: Final = Parameter("include_running", "What has not ended yet as well.", "boolean")
 
 
@@ -162,6 +186,12 @@ ROUTES: Final = (
                 Parameter("limit", "How many threads at most: 1 to 200; 50 when it is missing or 0.", "integer"),
                 Parameter("after_id", "The last thread of the page before."),
                 Parameter("before_id", "The first thread of the page after."),
+                Parameter("thread", "Only the thread of the interception with this id."),
+                Parameter(
+                    "search",
+                    "Only threads that hold this text, in letters of any case: in a prompt, a thought, the name or the"
+                    " arguments of a tool call, the model. Of at most 1000 steps that do.",
+                ),
                 _RUNNING,
             ),
             refusals=(409,),
@@ -178,5 +208,18 @@ ROUTES: Final = (
         "/clients",
         Signed(_clients),
         About("List the tools that were seen", list[str], query=(*_filters(CLIENTS), *PAGE)),
+    ),
+)
+
+LABELS: Final = (
+    Route(
+        "GET",
+        "/api/v2/ai/labels",
+        Signed(_counted),
+        About(
+            "List what sessions can be narrowed to, with how many sessions there are of each, counted up to 1000",
+            documents.Labels,
+            query=(Parameter("limit", "How many of each kind at most: 1 to 1000; 100 when it is missing.", "integer"),),
+        ),
     ),
 )

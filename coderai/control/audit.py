@@ -21,10 +21,17 @@ from coderai.store.audit import AuditLog, Entry, EntryFilter
 from coderai.store.engine import Store
 from coderai.store.users import Person, Users
 
-Action = Literal["create", "write", "delete", "login", "logout"]
-ACTIONS: Final[tuple[Action, ...]] = ("create", "write", "delete", "login", "logout")
+Action = Literal["create", "write", "delete", "login", "logout", "read"]
+ACTIONS: Final[tuple[Action, ...]] = ("create", "write", "delete", "login", "logout", "read")
 
-_STATUSES: Final[Mapping[str, int]] = {"create": 201, "write": 200, "delete": 204, "login": 201, "logout": 200}
+_STATUSES: Final[Mapping[str, int]] = {
+    "create": 201,
+    "write": 200,
+    "delete": 204,
+    "login": 201,
+    "logout": 200,
+    "read": 200,
+}
 
 # A mask of a password would be a good part of it.
 _HIDDEN: Final = ("password", "secret")

@@ -5,24 +5,26 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.access.callers import Caller
 from coderai.access.roles import Right, in_scope, may, require
+from coderai.control.readings import Readings
 from coderai.control.users import as_uuid
 from coderai.errors import Invalid, NotFound
 from coderai.query import Filter
+from coderai.records import Ending
 from coderai.store.engine import Store
 from coderai.store.interceptions import Interceptions, Record, RecordPage
-from coderai.store.labels import Label, distinct_labels
+from coderai.store.labels import Label, Labels, counted_labels, distinct_labels
 from coderai.store.matching import Count, RecordFilter
 from coderai.store.providers import Providers
 from coderai.store.running import running_counts, running_sessions
 from coderai.store.sessions import Place, Session, SessionPage, Sessions
-from coderai.store.threads import Thread, ThreadPage, Threads
+from coderai.store.threads import Found, Thread, ThreadPage, Threads
 from coderai.store.usage import Dimension, Used, used
 from coderai.store.users import Person, Users
 
@@ -45,6 +47,15 @@ class Paging:
     """``next_cursor`` of the page before; sessions only."""
     running: bool = False
     """Also what is in flight."""
+    thread: str = ""
+    """Id of an interception: only its thread is wanted."""
+    search: str = ""
+    """Only threads that hold this text."""
+
+
+State = Literal["running", "idle", "ended", "interrupted"]
+_IDLE: Final = timedelta(minutes=30)
+"""A session in which nothing happens for longer is over, as far as anybody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,13 @@ class SessionDetail:
     threads: Sequence[Thread]
     token_metadata: Sequence[Mapping[str, Any]] = field(default=())
     """Of every response of the session."""
+    tool_calls: int = 0
+    """Of the whole session."""
+    state: State = "ended"
+    """``running`` is seen only where running interceptions are asked for; ``interrupted``: the last one did not end
+    well."""
+    found: Found | None = None
+    """What the search has found in the whole session; None when nothing was searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +98,7 @@ class Lookup:
     def __init__(self, store: Store, *, members_read_own: bool = True) -> None:
         self._store = store
         self._members_read_own = members_read_own
+        self._readings = Readings(store)
 
     async def sessions(self, caller: Caller, asked: Filter, page: Paging) -> SessionList:
         """Return a page of the sessions that match, latest activity first. Raises Invalid."""
@@ -98,31 +117,39 @@ class Lookup:
     async def session(self, caller: Caller, session_id: str, initiator: str, page: Paging) -> SessionDetail:
         """Return the session with that id, or the one that the interception with that id belongs to.
 
-        When several users have one of that id: the initiator's, else the caller's own, else the latest. Raises
-        NotFound, and Invalid for a page that does not exist.
+        When several users have one of that id: the initiator's, else the caller's own, else the latest. Who opens a
+        session of somebody else is noted. Raises NotFound, and Invalid for a page that does not exist.
         """
         if not self._sees_any(caller):
             raise NotFound("session", session_id)
-        visible_to = self._visible_to(caller)
         async with self._store.reading() as db:
             initiator_id = await self._initiator(db, caller, initiator) if initiator else ""
             session = await self._session(db, caller, session_id, initiator_id, running=page.running)
-            threads = Threads(db, session.id, session.initiator.id, running=page.running)
-            places = {
-                name: await _thread_place(threads, name, value)
-                for name, value in (("after_id", page.after_id), ("before_id", page.before_id))
-                if value
-            }
-            found = await threads.list(ThreadPage(page.limit, places.get("after_id"), places.get("before_id")))
-            if visible_to not in (None, session.initiator.id):
-                found = [thread for thread in found if all(_for(record, visible_to) for record in thread.records)]
-            if len(found) < page.limit and not places:  # the page is all there is
-                usages = [usage for thread in found for record in thread.records for usage in record.usages]
-                return SessionDetail(session, found, [usage.metadata for usage in usages])
-            return SessionDetail(session, found, await threads.token_metadata())
+            detail = await self._detail(db, caller, session, page)
+        if caller.user_id != session.initiator.id and [each.id for each in session.on_behalf_of] != [caller.user_id]:
+            await self._readings.session(caller, session.id, session.initiator)
+        return detail
+
+    async def _detail(self, db: AsyncConnection, caller: Caller, session: Session, page: Paging) -> SessionDetail:
+        visible_to = self._visible_to(caller)
+        others = visible_to if visible_to != session.initiator.id else None
+        threads = Threads(db, session.id, session.initiator.id, running=page.running)
+        wanted, found = await _thread_page(threads, page, others)
+        shown = await threads.list(wanted)
+        if others is not None:
+            shown = [thread for thread in shown if all(_for(record, others) for record in thread.records)]
+        state = _state(session, await threads.last_ending(), self._store.clock())
+        if len(shown) < page.limit and wanted.whole:  # the page is all there is
+            records = [record for thread in shown for record in thread.records]
+            usages = [usage.metadata for record in records for usage in record.usages]
+            return SessionDetail(session, shown, usages, sum(len(record.tools) for record in records), state, found)
+        return SessionDetail(session, shown, await threads.token_metadata(), await threads.tool_calls(), state, found)
 
     async def interceptions(self, caller: Caller, asked: Filter, page: Paging) -> tuple[Sequence[Record], Count]:
-        """Return a page of the interceptions that match, latest start first, and their count. Raises Invalid."""
+        """Return a page of the interceptions that match, latest start first, and their count. Raises Invalid.
+
+        That somebody opens those of others is noted.
+        """
         if not self._sees_any(caller):
             return (), _NOTHING
         async with self._store.reading() as db:
@@ -134,14 +161,20 @@ class Lookup:
                 except NotFound:
                     raise _no_such("after_id", "interception") from None
             records = RecordPage(page.limit, page.offset, after)
-            return await Interceptions(db).list(wanted, records, running=page.running)
+            found, count = await Interceptions(db).list(wanted, records, running=page.running)
+        if any(_of_others(record, caller) for record in found):
+            await self._readings.list(caller)
+        return found, count
 
     async def interception(self, caller: Caller, interception_id: str) -> Record:
-        """Return one with everything about it, running or ended. Raises NotFound."""
+        """Return one with everything about it, running or ended; noted like its session. Raises NotFound."""
         if not self._sees_any(caller):
             raise NotFound("interception", interception_id)
         async with self._store.reading() as db:
-            return await Interceptions(db).get(interception_id, self._visible_to(caller))
+            record = await Interceptions(db).get(interception_id, self._visible_to(caller))
+        if _of_others(record, caller):
+            await self._readings.session(caller, record.session_id, record.initiator)
+        return record
 
     async def labels(self, caller: Caller, label: Label, prefix: str, page: Paging) -> Sequence[str]:
         """Return a page of the models or clients that the caller's visible records name, sorted."""
@@ -152,6 +185,13 @@ class Lookup:
             return await distinct_labels(
                 db, label, prefix=prefix, visible_to=visible_to, limit=page.limit, offset=page.offset
             )
+
+    async def counted_labels(self, caller: Caller, limit: int) -> Labels:
+        """Return what the caller's visible sessions can be narrowed to, with how many there are of each."""
+        if not self._sees_any(caller):
+            return Labels()
+        async with self._store.reading() as db:
+            return await counted_labels(db, visible_to=self._visible_to(caller), limit=limit)
 
     async def usage(self, caller: Caller, by: Sequence[Dimension], asked: Filter) -> UsageList:
         """Return what was used in the visible records that match, grouped *by*. Raises Invalid."""
@@ -279,6 +319,29 @@ async def _acted_for(db: AsyncConnection, caller: Caller, name: str) -> tuple[st
         return (name,)
 
 
+def _state(session: Session, last_ending: str | None, now: datetime) -> State:
+    if session.running:
+        return "running"
+    if last_ending not in (None, Ending.COMPLETE, Ending.INCOMPLETE):
+        return "interrupted"
+    return "idle" if now - (session.ended_at or session.last_active_at) < _IDLE else "ended"
+
+
+async def _thread_page(threads: Threads, page: Paging, visible_to: str | None) -> tuple[ThreadPage, Found | None]:
+    after = await _thread_place(threads, "after_id", page.after_id) if page.after_id else None
+    before = await _thread_place(threads, "before_id", page.before_id) if page.before_id else None
+    found = await threads.search(page.search, visible_to=visible_to) if page.search else None
+    only = None if found is None else tuple(found.steps)
+    if page.thread:
+        interception_id = as_uuid(page.thread)
+        try:
+            thread = await threads.thread_of(interception_id or "")
+        except NotFound:
+            raise _no_such("thread", "thread of this session") from None
+        only = (thread,) if only is None or thread in only else ()
+    return ThreadPage(page.limit, after, before, only), found
+
+
 async def _thread_place(threads: Threads, field_name: str, value: str) -> tuple[datetime, str]:
     interception_id = as_uuid(value)
     if interception_id is None:
@@ -291,6 +354,10 @@ async def _thread_place(threads: Threads, field_name: str, value: str) -> tuple[
 
 def _no_such(field_name: str, kind: str) -> Invalid:
     return Invalid("this page does not exist", [(field_name, f"there is no such {kind}")])
+
+
+def _of_others(record: Record, caller: Caller) -> bool:
+    return record.initiator.id != caller.user_id and not _for(record, caller.user_id)
 
 
 def _for(record: Record, user_id: str | None) -> bool:

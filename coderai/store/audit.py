@@ -63,6 +63,21 @@ class AuditLog:
         """Add an entry."""
         await self._db.execute(insert(audit_logs).values({name: getattr(entry, name) for name in _FIELDS}))
 
+    async def has(
+        self, action: str, resource_type: str, resource_id: str, target: str, user_id: str | None, *, since: datetime
+    ) -> bool:
+        """Return whether there is such an entry, not older than *since*."""
+        columns = audit_logs.c
+        same = (
+            columns.time >= since,
+            columns.action == action,
+            columns.resource_type == resource_type,
+            columns.resource_id == resource_id,
+            columns.resource_target == target,
+            columns.user_id.is_not_distinct_from(user_id),
+        )
+        return (await self._db.execute(select(columns.id).where(*same).limit(1))).first() is not None
+
     async def forget(self, user_id: str, username: str, tombstone: str) -> None:
         """Take a person's names and traces out of the entries; who, what and when stay, under the *tombstone*."""
         about = (audit_logs.c.resource_type == "user") & (audit_logs.c.resource_id == user_id)

@@ -1,6 +1,8 @@
-"""Distinct models and clients of the recorded traffic."""
+"""Distinct models and clients of the recorded traffic, and what else sessions are narrowed to, with counts."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from sqlalchemy import and_, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,8 +10,34 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.store.rows import AnySelect
 from coderai.store.schema import session_facets, sessions
+from coderai.store.users import Person, Users
 
 Label = Literal["model", "client"]
+
+MOST_COUNTED: Final = 1_000
+"""Sessions of one label are not counted further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A label, and in how many sessions it is found."""
+
+    name: str
+    sessions: int
+    capped: bool
+    """There are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What sessions can be narrowed to, sorted by name."""
+
+    models: Sequence[Counted] = ()
+    clients: Sequence[Counted] = ()
+    providers: Sequence[Counted] = ()
+    """Names of instances."""
+    initiators: Sequence[tuple[Person, Counted]] = ()
+    """Empty for those who see their own sessions only."""
 
 
 async def distinct_labels(
@@ -44,3 +72,46 @@ def _visible(column: ColumnElement[Any], user_id: str) -> AnySelect:
     )
     both = own.union(for_me).subquery()
     return select(both.c.label)
+
+
+async def counted_labels(db: AsyncConnection, *, visible_to: str | None, limit: int) -> Labels:
+    """Return the first *limit* labels of each kind."""
+    facet = session_facets.c
+    models, clients, providers = [
+        await _counted(db, _of_everybody(column, facet.session_id, facet.initiator_id, limit))
+        if visible_to is None
+        else await _counted(db, _of_one(column, visible_to, limit))
+        for column in (facet.model, facet.client, facet.provider_name)
+    ]
+    if visible_to is not None:
+        return Labels(models, clients, providers)
+    everybody = await _counted(
+        db, _of_everybody(sessions.c.initiator_id, sessions.c.id, sessions.c.initiator_id, limit)
+    )
+    people = await Users(db).people(each.name for each in everybody)
+    named = sorted(((people[each.name], each) for each in everybody), key=lambda pair: pair[0].username)
+    return Labels(models, clients, providers, named)
+
+
+async def _counted(db: AsyncConnection, query: AnySelect) -> list[Counted]:
+    rows = await db.execute(query)
+    return [Counted(row.label, min(row.n, MOST_COUNTED), row.n > MOST_COUNTED) for row in rows]
+
+
+def _of_everybody(column: Any, session_id: Any, initiator_id: Any, limit: int) -> AnySelect:
+    values = _everybody(column).subquery()
+    some = select(session_id, initiator_id).where(column == values.c.label).distinct().limit(MOST_COUNTED + 1)
+    count = select(func.count()).select_from(some.correlate(values).subquery()).scalar_subquery()
+    named = select(values.c.label, count.label("n")).where(values.c.label.is_not(None), values.c.label != "")
+    return named.order_by(values.c.label).limit(limit)
+
+
+def _of_one(column: Any, user_id: str, limit: int) -> AnySelect:
+    facet = session_facets.c
+    columns = (column.label("label"), facet.session_id, facet.initiator_id)
+    mine = and_(facet.session_id == sessions.c.id, facet.initiator_id == sessions.c.initiator_id)
+    own = select(*columns).join(sessions, mine).where(sessions.c.initiator_id == user_id)
+    for_me = select(*columns).where(facet.on_behalf_of != literal_column("''"), facet.on_behalf_of == user_id)
+    both = own.union(for_me).subquery()
+    query = select(both.c.label, func.count().label("n")).where(both.c.label != "")
+    return query.group_by(both.c.label).order_by(both.c.label).limit(limit)

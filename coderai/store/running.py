@@ -62,6 +62,8 @@ def _session(key: SessionKey, rows: Sequence[AnyRow], people: Mapping[str, Any])
         threads=len({row.thread_root_id or row.id for row in rows}),
         last_prompt=prompted.prompt if prompted else None,
         providers=tuple(sorted({row.provider for row in rows})),
+        provider_names=tuple(sorted({row.provider_name for row in rows} - {""})),
+        first_id=earliest.id,
         models=tuple(sorted({row.model for row in rows})),
         on_behalf_of=tuple(people[each] for each in sorted({row.on_behalf_of for row in rows if row.on_behalf_of})),
         running=len(rows),

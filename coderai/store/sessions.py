@@ -56,6 +56,10 @@ class Session:
     on_behalf_of: tuple[Person, ...] = ()
     running: int = 0
     """Interceptions in flight; counted only where they are asked for."""
+    provider_names: tuple[str, ...] = ()
+    """Of the instances."""
+    first_id: str = ""
+    """The earliest interception."""
 
     @property
     def place(self) -> Place:
@@ -151,7 +155,10 @@ class Sessions:
 
     async def _facets(self, ids: set[str]) -> Mapping[tuple[str, str], Sequence[AnyRow]]:
         column = session_facets.c
-        columns = (column.session_id, column.initiator_id, column.provider, column.model, column.on_behalf_of)
+        columns = (
+            *(column.session_id, column.initiator_id, column.provider, column.provider_name),
+            *(column.model, column.on_behalf_of),
+        )
         grouped: dict[tuple[str, str], list[AnyRow]] = defaultdict(list)
         for row in await self._db.execute(select(*columns).where(column.session_id.in_(sorted(ids)))):
             grouped[row.session_id, row.initiator_id].append(row)
@@ -188,6 +195,8 @@ def _session(row: AnyRow, facets: Sequence[AnyRow], prompt: str | None, people: 
         tokens=Tokens(row.input_tokens, row.output_tokens, row.cache_read_input_tokens, row.cache_write_input_tokens),
         last_prompt=prompt,
         providers=tuple(sorted({facet.provider for facet in facets})),
+        provider_names=tuple(sorted({facet.provider_name for facet in facets} - {""})),
         models=tuple(sorted({facet.model for facet in facets})),
+        first_id=row.first_id,
         on_behalf_of=tuple(people[each] for each in sorted({facet.on_behalf_of for facet in facets} - {""})),
     )

@@ -9,17 +9,18 @@ from tests.api.conftest import Api
 from tests.store.building import call, usage
 
 
-async def two_clients(api: Api) -> None:
-    """``chat`` by Coder Agents with two models, ``code`` by Claude Code; both of mia."""
+async def two_clients(api: Api) -> str:
+    """``chat`` by Coder Agents with two models, ``code`` by Claude Code; both of mia. Returns the first id there."""
     mia = api.ids["mia"]
     agents: dict[str, Any] = {"client": "Coder Agents", "client_session_id": "chat", "provider": "openai"}
-    await record(api.store, mia, 0, model="gpt-5", provider_name="azure", prompt="first", **agents)
+    first = await record(api.store, mia, 0, model="gpt-5", provider_name="azure", prompt="first", **agents)
     await record(api.store, mia, 10, model="gpt-4o", provider_name="azure", prompt="last", **agents)
     await record(api.store, mia, 5, client="Claude Code", client_session_id="code", prompt="hi")
+    return first.id
 
 
 async def test_a_session_has_all_members(api: Api) -> None:
-    await two_clients(api)
+    first = await two_clients(api)
     body = (await api.get("aibridge/sessions", client="Coder Agents")).body
     assert body == {
         "count": 1,
@@ -29,6 +30,7 @@ async def test_a_session_has_all_members(api: Api) -> None:
                 "id": "chat",
                 "initiator": {"id": api.ids["mia"], "username": "mia", "name": "Mia M"},
                 "providers": ["openai"],
+                "provider_names": ["azure"],
                 "models": ["gpt-4o", "gpt-5"],
                 "client": "Coder Agents",
                 "metadata": {"Username": "ada"},
@@ -44,6 +46,7 @@ async def test_a_session_has_all_members(api: Api) -> None:
                 },
                 "last_prompt": "last",
                 "last_active_at": "2026-11-20T12:10:00Z",
+                "first_interception_id": first,
             }
         ],
     }

@@ -235,7 +235,6 @@ def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
         f"PRAGMA busy_timeout={_BUSY_MS}",
         f"PRAGMA synchronous={synchronous}",
         "PRAGMA foreign_keys=ON",
-        "PRAGMA auto_vacuum=INCREMENTAL",  # heard only before the first table; lets retention give space back
     )
 
 
@@ -248,11 +247,18 @@ def _sqlite_engine(path: Path, synchronous: Synchronous) -> AsyncEngine:
         pool_timeout=_POOL_SECONDS,
     )
 
+    # Heard only before the first table; lets retention give space back. It waits for the write lock in any case, so
+    # readers must not say it.
+    only_first = ["PRAGMA auto_vacuum=INCREMENTAL"]
+
     @event.listens_for(engine.sync_engine, "connect")
     def _set_up(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in sqlite_pragmas(synchronous):
             cursor.execute(pragma)
+        for pragma in only_first:
+            cursor.execute(pragma)
+        only_first.clear()
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")

@@ -142,6 +142,16 @@ async def test_every_sqlite_connection_syncs_fully_and_waits(tmp_path: Path) -> 
         assert values == [2, "wal", 1, 5000, 2]
 
 
+async def test_who_only_reads_waits_for_no_writer(tmp_path: Path) -> None:
+    """Not even with a connection that is opened while another process holds the lock."""
+    async with open_store(f"sqlite:///{tmp_path}/c.db") as store:
+        other = sqlite3.connect(tmp_path / "c.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        async with asyncio.timeout(2), store.reading(), store.reading(), store.reading() as connection:
+            assert (await connection.exec_driver_sql("PRAGMA auto_vacuum")).scalar_one() == 2
+        other.close()
+
+
 @pytest.fixture
 def postgres_or_file(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
     """A second, empty database of the same kind."""

@@ -37,12 +37,16 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> Iterator[str]:
     """A database of the test's own, with our tables."""
     if dialect == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "coderai.db")
-        return f"sqlite:///{tmp_path}/coderai.db"
-    return str(request.getfixturevalue("postgres_server").fresh())
+        yield f"sqlite:///{tmp_path}/coderai.db"
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    url = server.fresh()
+    yield url
+    server.give_back(url)
 
 
 @pytest.fixture

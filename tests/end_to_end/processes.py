@@ -16,7 +16,10 @@ from tests.end_to_end import forked
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["tests.end_to_end.forked"])
 _READ_AT_START = {"LD_PRELOAD", "SSL_CERT_FILE"}
-"""Variables that are looked at before a line of ours runs, or while importing: they need a process that begins anew."""
+"""Variables that are looked at before a line of ours runs, or while importing.
+
+With other values than ours a process has to begin anew.
+"""
 
 LISTENING = re.compile(r"Started HTTP listener at (http://\S+)")
 

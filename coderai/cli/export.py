@@ -19,8 +19,8 @@ from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
 from coderai.cli.progress import progress
 from coderai.cli.shapes import Interception, Session, read
-from coderai.cli.spreadsheet import csv_line
 from coderai.errors import CoderaiError
+from coderai.spreadsheet import csv_line
 
 _PAGE = "200"
 _BUSY_SECONDS = 1.0

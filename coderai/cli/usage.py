@@ -9,9 +9,9 @@ from coderai.cli import filters
 from coderai.cli.filters import Filters
 from coderai.cli.options import Run, command
 from coderai.cli.shapes import read
-from coderai.cli.spreadsheet import csv_line
 from coderai.cli.text import Column, count, table
 from coderai.cli.upkeep_shapes import UsageGroup, UsageSummary
+from coderai.spreadsheet import csv_line
 
 PATH = "/api/v2/ai/usage"
 _SUMS = ("EXCHANGES", "IN", "OUT", "CACHE READ", "CACHE WRITE")

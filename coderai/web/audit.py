@@ -9,7 +9,7 @@ from coderai.web.routes import Page
 from coderai.web.visiting import Visit
 
 _PAGE: Final = 50
-ACTIONS: Final = ("", "create", "write", "delete", "login", "logout")
+ACTIONS: Final = ("", "create", "write", "delete", "login", "logout", "read")
 
 
 async def _list(visit: Visit) -> web.StreamResponse:

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from coderai.cli.spreadsheet import csv_line
+from coderai.spreadsheet import csv_line
 
 SESSIONS = "GET /api/v2/aibridge/sessions"
 INTERCEPTIONS = "GET /api/v2/aibridge/interceptions"

@@ -175,5 +175,7 @@ def _own_hosts(settings: Settings) -> Iterable[tuple[str, int]]:
     if settings.access_url:
         parts = urlsplit(settings.access_url)
         yield parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    host, port = split_address(settings.http_address)
-    yield host or "localhost", port
+    for address in (settings.http_address, settings.tls_address if settings.tls_enable else ""):
+        if address:
+            host, port = split_address(address)
+            yield host or "localhost", port

@@ -67,12 +67,12 @@ class Certificates:
         """A name that the first certificate is good for; empty when it has none but patterns and addresses."""
         return next((each for each in self._inforce[0].names if "*" not in each), "")
 
-    async def keep(self, told: asyncio.Event | None) -> None:
+    async def keep(self, told: asyncio.Event | None, look_seconds: float = LOOK_SECONDS) -> None:
         """Read the files again when *told* to, and when they have changed."""
         told = told or asyncio.Event()
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(look_seconds):
                     await told.wait()
             asked = told.is_set()
             told.clear()

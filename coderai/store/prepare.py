@@ -64,12 +64,15 @@ def _migrate(connection: Connection) -> None:
     upgrade(connection)
 
 
-def upgrade(connection: Connection) -> None:
-    """Run what Alembic finds missing. Imported here only: it costs a third of the start-up time."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run what Alembic finds missing, up to revision *to*.
+
+    Imported here only: it costs a third of the start-up time.
+    """
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

@@ -1,6 +1,11 @@
-"""How a process learns of changes that another one made: polling in SQLite, LISTEN in PostgreSQL."""
+"""How a process learns of changes that another one made: polling in SQLite, LISTEN in PostgreSQL.
+
+What LISTEN does not hear, behind a pooler that lends connections by transactions for example, is found by asking when
+nothing was heard for a while.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -20,7 +25,9 @@ POSTGRES_SETTINGS = {"application_name": "coderai", "jit": "off"}
 
 _POLL_SECONDS = 0.25
 _TROUBLE_SECONDS = 1.0
-_LISTEN_CHECK_SECONDS = 5.0
+_SILENCE_SECONDS = 0.8
+"""Without a notice, after which the revisions are compared."""
+_COMMAND_SECONDS = 5.0
 
 
 async def poll(engine: AsyncEngine) -> AsyncIterator[frozenset[str]]:
@@ -52,7 +59,7 @@ async def listen(dsn: str) -> AsyncIterator[frozenset[str]]:
     while True:
         try:
             connection = await asyncpg.connect(
-                dsn, timeout=10, command_timeout=_LISTEN_CHECK_SECONDS, server_settings=POSTGRES_SETTINGS
+                dsn, timeout=10, command_timeout=_COMMAND_SECONDS, server_settings=POSTGRES_SETTINGS
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
             yield EVERYTHING
@@ -73,19 +80,29 @@ async def _notices(connection: "asyncpg.Connection[asyncpg.Record]") -> AsyncIte
     connection.add_termination_listener(lambda _connection: heard.put_nowait(None))
     try:
         await connection.add_listener(CHANNEL, lambda _c, _pid, _channel, topic: heard.put_nowait(str(topic)))
+        known = await _revisions(connection)
         yield EVERYTHING  # what happened before LISTEN began
         while True:
             try:
-                async with asyncio.timeout(_LISTEN_CHECK_SECONDS):
+                async with asyncio.timeout(_SILENCE_SECONDS):
                     topic = await heard.get()
             except TimeoutError:
-                await connection.execute("SELECT 1")
+                seen = await _revisions(connection)
+                if seen != known:
+                    yield frozenset(topic for topic in seen if seen[topic] != known.get(topic))
+                known = seen
                 continue
             if topic is None:
                 return
-            topics = {topic}
+            topics = Counter([topic])
             while not heard.empty() and (more := heard.get_nowait()) is not None:
-                topics.add(more)
+                topics[more] += 1
+            for each, count in topics.items():
+                known[each] = known.get(each, 0) + count
             yield frozenset(topics)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError):
         return
+
+
+async def _revisions(connection: "asyncpg.Connection[asyncpg.Record]") -> dict[str, int]:
+    return {row["topic"]: row["revision"] for row in await connection.fetch("SELECT topic, revision FROM changes")}

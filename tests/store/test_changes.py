@@ -35,6 +35,29 @@ async def test_a_watcher_hears_what_changed_elsewhere(
     assert heard.result() == {"tokens", "users"}
 
 
+async def test_a_change_whose_notice_is_lost_is_found_by_asking(
+    database_url: str, news: AsyncIterator[frozenset[str]]
+) -> None:
+    """A pooler that lends connections by transactions swallows LISTEN; a writer's word is in the table all the same."""
+    async with open_store(database_url, jobs=False) as other, asyncio.timeout(5):
+        async with other.transaction() as connection:
+            await connection.execute(insert(schema.changes).values(topic="users", revision=1))
+        assert await anext(news) == {"users"}
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_notice_is_not_found_again_by_asking(store: Store, news: AsyncIterator[frozenset[str]]) -> None:
+    heard: list[frozenset[str]] = []
+    for topics in (["tokens", "users"], ["tokens"]):
+        async with store.transaction(topics):
+            pass
+        heard.append(await anext(news))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.1):
+            heard.append(await anext(news))
+    assert heard == [{"tokens", "users"}, {"tokens"}]
+
+
 async def test_a_transaction_that_failed_is_no_news(store: Store, news: AsyncIterator[frozenset[str]]) -> None:
     async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
         heard = tasks.create_task(anext(news))  # type: ignore[arg-type]
@@ -62,7 +85,7 @@ async def test_a_lost_connection_means_everything_may_have_changed(postgres_serv
         await anext(watcher)
         async with store.transaction() as connection:
             await connection.execute(
-                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT topic, rev%'")
             )
         assert await anext(watcher) == EVERYTHING
         await watcher.aclose()  # type: ignore[attr-defined]

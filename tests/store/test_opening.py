@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from coderai.errors import StoreUnusable
 from coderai.store import engine as engines
-from coderai.store.engine import Store, open_store
+from coderai.store.engine import Store, open_store, revision_of
 from coderai.store.locations import locate, without_secrets
 from coderai.store.migrations import HEAD, REVISIONS
 from coderai.store.prepare import upgrade
@@ -27,10 +27,25 @@ async def test_a_new_database_gets_an_identity_that_stays(empty_database_url: st
         assert (store.deployment_id, store.schema_version) == (first, HEAD)
 
 
-async def test_two_that_create_the_same_database_at_once_agree(empty_database_url: str) -> None:
+async def test_three_that_create_the_same_database_at_once_agree(empty_database_url: str) -> None:
+    assert len(await identities(empty_database_url)) == 1
+
+
+async def test_three_that_find_an_old_database_at_once_migrate_it_once(empty_database_url: str) -> None:
+    old = engine_for(empty_database_url)
+    async with old.begin() as connection:
+        await connection.run_sync(upgrade, REVISIONS[0])
+        await connection.execute(text("INSERT INTO coderai_meta (key, value) VALUES ('deployment_id', 'the old one')"))
+    await old.dispose()
+    assert await identities(empty_database_url) == {"the old one"}
+    assert await revision_of(empty_database_url) == HEAD
+
+
+async def identities(url: str) -> set[str]:
+    """What three that open the database at the same moment take it for."""
     async with asyncio.TaskGroup() as tasks:
-        both = [tasks.create_task(identity(empty_database_url)) for _ in range(2)]
-    assert both[0].result() == both[1].result()
+        three = [tasks.create_task(identity(url)) for _ in range(3)]
+    return {each.result() for each in three}
 
 
 async def identity(url: str) -> str:

@@ -1,6 +1,6 @@
 """The door of the data plane: which provider, which route, who asks; then the exchange or the passthrough."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from coderai.access.redaction import Redaction
 from coderai.access.tokens import without_tokens
 from coderai.errors import CoderaiError, Conflict, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
-from coderai.gateway.credentials import Credential, brought, choose, query_upstream, saved
+from coderai.gateway.credentials import NOTHING, Credential, brought, choose, query_upstream, saved
 from coderai.gateway.exchange import Exchanges
 from coderai.gateway.ledger import Admitted
 from coderai.gateway.limits import Limits
@@ -22,11 +22,15 @@ from coderai.gateway.ports import Authority
 from coderai.gateway.refusals import Form, advice, form_for, form_of, refuse, status_of
 from coderai.gateway.websocket import Sockets
 from coderai.observe import logs
+from coderai.providers.family import Route
+from coderai.providers.keys import KeyPool
 from coderai.providers.registry import Instance, Registry
 from coderai.wire.apis import WIRES
 
 log = logs.get("gateway")
 
+OUTSIDE: Final = "(outside)"
+"""The pattern of all paths outside a base URL: a label in metrics."""
 STOPPING: Final = "AI Gateway is shutting down"
 _REPEATING: Final = frozenset({"TRACE", "CONNECT"})
 """Methods whose answer is the request, with the provider's key in it."""
@@ -73,8 +77,25 @@ class DataPlane:
         name, _, rest = path.partition("/")
         instance = self._registry.find(name)
         form = form_of(instance.family.name, "/" + rest) if instance and instance.family else form_for(path)
+        return await self._guarded(self._serve(request, instance, "/" + rest, query, form), request, name, form)
+
+    async def handle_outside(self, request: web.BaseRequest, name: str, origin: str) -> web.StreamResponse:
+        """Pass on what came through the intercepting proxy for a path of a provider's host outside its base URL.
+
+        Unrecorded, with the caller's own credential or none; *origin* is scheme, host and port. The path is as the
+        client sent it, and known to be clean.
+        """
+        instance = self._registry.find(name)
+        path = request.raw_path.partition("?")[0]
+        form = form_of(instance.family.name, path) if instance and instance.family else form_for(path)
+        return await self._guarded(self._passed_by(request, instance, origin, form), request, name, form)
+
+    async def _guarded(
+        self, serving: Awaitable[web.StreamResponse], request: web.BaseRequest, name: str, form: Form
+    ) -> web.StreamResponse:
+        """Return the answer, or the refusal that an error of our tree stands for."""
         try:
-            return await self._serve(request, instance, "/" + rest, query, form)
+            return await serving
         except CoderaiError as error:
             status = status_of(error)
             log.info("request refused", method=request.method, path=_shown(request), status=status, reason=str(error))
@@ -124,6 +145,28 @@ class DataPlane:
         redaction = Redaction((token, credential.secret, *instance.keys.secrets))
         actor = self._actors.of(caller)
         return Admitted(request, caller, instance, route, credential, query, redaction, on_behalf_of, token, actor)
+
+    async def _passed_by(
+        self, request: web.BaseRequest, instance: Instance | None, origin: str, form: Form
+    ) -> web.StreamResponse:
+        if self.stopping:
+            return refuse(form, 503, STOPPING)
+        with self.limits.place():
+            token, byok = data_plane_token(request.headers)
+            caller = await self._identified(request, token)
+            if byok and not self._allow_byok:
+                raise Forbidden(BYOK_OFF)
+            path, _, query = request.raw_path.partition("?")
+            if instance is None or instance.state != "enabled" or request.method in _REPEATING or token in path:
+                return self._unknown(request, instance, path, form)
+            own = brought(instance, request.headers, token) if byok else None
+            there = replace(instance, base_url=origin, query="", keys=KeyPool(), dialect=None)
+            route, query = Route(path, OUTSIDE, None), query_upstream(query, token)
+            credential = own or NOTHING
+            redaction = Redaction((token, credential.secret, *instance.keys.secrets))
+            return await self._passthrough.handle(
+                Admitted(request, caller, there, route, credential, query, redaction, None, token)
+            )
 
     async def _saved(self, instance: Instance, user_id: str) -> Credential | None:
         """Return the key that is saved for whom the call is: of a service account that acts for somebody, for them."""

@@ -42,7 +42,8 @@ class Credential:
 
 
 CENTRAL: Final = Credential("centralized")
-_NOTHING: Final = Credential("byok")
+NOTHING: Final = Credential("byok")
+"""The caller may go without a credential."""
 
 
 def central(instance: Instance, key: Key) -> Headers:
@@ -117,7 +118,7 @@ def _own_only(instance: Instance) -> bool:
 def _personal(instance: Instance, own: Credential | None, *, recorded: bool) -> Credential:
     """Judge the credential for a provider that takes no central one; what is passed through may go without."""
     if not recorded:
-        return own or _NOTHING
+        return own or NOTHING
     if own is None or not own.value.lower().startswith("bearer "):
         raise NotSignedIn(
             f"missing authorization for provider {instance.name}, which takes only your own: send it as"

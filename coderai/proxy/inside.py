@@ -29,6 +29,8 @@ log = logs.get("proxy")
 
 GATEWAY: Final = "/api/v2/aibridge/"
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Outside = Callable[[web.BaseRequest, str, str], Awaitable[web.StreamResponse]]
+"""Takes a request, the name of a provider on its host, and the host's origin."""
 Making = Callable[[web.Server], web.RequestHandler]
 _NOBODY: Final = ""
 
@@ -84,6 +86,7 @@ class _Outside:
 
     place: Place
     """A provider of that host: it lends its name to what is counted and said."""
+    origin: str
 
 
 _VISIT: Final = web.RequestKey("visit", _Visit)
@@ -97,7 +100,7 @@ class Inside(web.Server):
 
     def __init__(
         self, handler: Handler, hosts: Finding, providers: Providers, counts: Counts, make: Making,
-        pass_outside: Handler | None = None,
+        pass_outside: Outside | None = None,
     ) -> None:  # fmt: skip
         super().__init__(self._serve, request_factory=self._request, handler_cancellation=False)
         self._handler = handler
@@ -172,7 +175,7 @@ class Inside(web.Server):
             known = ", ".join(f"{each.base_path}/ ({each.name})" for each in host.places)
             text = f"this path of {wanted.host} is below no provider's base URL; there are {known}"
             return Misdirected(HTTPStatus.NOT_FOUND, text)
-        return _Outside(first)
+        return _Outside(first, f"{'https' if host.tls else 'http'}://{wanted.target}")
 
     def _rewritten(
         self, session: Session, way: Place | _Outside | Misdirected, message: RawRequestMessage
@@ -198,9 +201,11 @@ class Inside(web.Server):
         if isinstance(way, Misdirected):
             return self._refused(request, session, way)
         name = way.name if isinstance(way, Place) else way.place.name
-        handler = self._pass_outside if isinstance(way, _Outside) and self._pass_outside is not None else self._handler
         with self._counted(session, name) as status:
-            response = await handler(request)
+            if isinstance(way, _Outside) and self._pass_outside is not None:
+                response = await self._pass_outside(request, name, way.origin)
+            else:
+                response = await self._handler(request)
             status.append(response.status)
             return response
 

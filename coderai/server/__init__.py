@@ -54,7 +54,7 @@ from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
 from coderai.server.notifying import Notifier
 from coderai.server.observing import Observing, Parts, exposing, observing
-from coderai.server.openings import openings
+from coderai.server.openings import Openings, openings
 from coderai.settings import Loaded, Settings
 from coderai.settings.rendering import shown
 from coderai.store import processes
@@ -155,6 +155,7 @@ async def serve(
                 jobs.insert(0, tasks.create_task(opened.certificates.keep(again), name="certificates"))
             async with (
                 listening_privately(services) as socket,
+                _intercepting(opened, registry, authority, plane, gateway, told) as proxy_url,
                 exposing(opened.metrics, told.metrics, parts) as metrics_url,
                 pages.opened(services, authority) as house,
                 listening_publicly(
@@ -163,12 +164,33 @@ async def serve(
                 announced(settings.data_dir, socket, addresses.url, settings),
             ):
                 if ready is not None:
-                    text = introduction(settings, store, registry, first, vanished, addresses, metrics_url)
+                    text = introduction(settings, store, registry, first, vanished, addresses, metrics_url, proxy_url)
                     ready(Ready(addresses.url, settings.data_dir, socket, text))
                 await stop.wait()
                 for job in jobs[:-1]:  # the watch is needed until the last exchange has ended
                     job.cancel()
             jobs[-1].cancel()
+
+
+@asynccontextmanager
+async def _intercepting(
+    opened: Openings,
+    registry: Registry,
+    authority: TokenAuthority,
+    plane: DataPlane,
+    gateway: Gateway,
+    told: Observing,
+) -> AsyncIterator[str | None]:
+    """Run the intercepting proxy where it is wanted. It surrounds the listeners, which drain first."""
+    if opened.proxy is None or opened.interception is None:
+        yield None
+        return
+    from coderai.server.intercepting import intercepting  # only where it is wanted: it takes memory
+
+    async with intercepting(
+        opened.proxy, opened.interception, registry, authority, plane, gateway.proxy, told.observers
+    ) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ def introduction(
     vanished: Sequence[str],
     addresses: Addresses,
     metrics_url: str | None = None,
+    proxy_url: str | None = None,
 ) -> str:
     """Return the lines: where the data is, which providers there are, where to reach it, how to go on."""
     database = "coderai.db" if store.dialect == "sqlite" else "PostgreSQL"
@@ -40,6 +41,8 @@ def introduction(
         lines.append(f"Started TLS/HTTPS listener at {addresses.https}")
     if metrics_url is not None:
         lines.append(f"Metrics at {metrics_url}/metrics")
+    if proxy_url is not None:
+        lines.append(f"Intercepting proxy at {proxy_url}: {_command()} proxy env   prints what its clients need.")
     if settings.aibridge_enabled:
         lines.append(f"Gateway base URLs: {settings.access_url or addresses.url}{PREFIXES[0]}<route>")
     else:

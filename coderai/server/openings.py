@@ -12,9 +12,11 @@ from coderai.errors import BadSettings, CoderaiError, StoreError
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.store.engine import revision_of
+from coderai.store.locations import without_secrets
 
 if TYPE_CHECKING:
     from coderai.server.certificates import Certificates
+    from coderai.server.intercepting import Prepared
 
 _T = TypeVar("_T")
 
@@ -55,6 +57,9 @@ class Openings:
     tls: Opening | None = None
     metrics: Opening | None = None
     certificates: "Certificates | None" = None
+    proxy: Opening | None = None
+    interception: "Prepared | None" = None
+    """What the proxy needs."""
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +67,7 @@ class Openings:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for each in (self.http, self.tls, self.metrics):
+        for each in (self.http, self.tls, self.metrics, self.proxy):
             if each is not None:
                 each.close()
 
@@ -83,6 +88,8 @@ async def openings(settings: Settings) -> Openings:
         taken(settings.tls_enable, "--tls-address", settings.tls_address),
         taken(settings.prometheus_enable, "--prometheus-address", settings.prometheus_address),
         _tried(lambda: _certificates(settings), problems) if settings.tls_enable else None,
+        taken(settings.aibridge_proxy_enabled, "--aibridge-proxy-listen-addr", settings.aibridge_proxy_listen_addr),
+        _tried(lambda: _interception(settings), problems) if settings.aibridge_proxy_enabled else None,
     )
     if not problems:
         return found
@@ -90,7 +97,7 @@ async def openings(settings: Settings) -> Openings:
         try:
             await revision_of(settings.database)
         except StoreError as error:
-            problems.append(error)
+            problems.append(CoderaiError(f"{error} ({without_secrets(settings.database)})"))
     raise ExceptionGroup("the server cannot start", problems)
 
 
@@ -111,6 +118,12 @@ def _certificates(settings: Settings) -> "Certificates":
     from coderai.server.certificates import Certificates  # X.509 takes a while to import
 
     return Certificates(settings)
+
+
+def _interception(settings: Settings) -> "Prepared":
+    from coderai.server.intercepting import prepared  # only where it is wanted
+
+    return prepared(settings)
 
 
 def bind(flag: str, address: str) -> Opening:

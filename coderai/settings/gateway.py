@@ -1,4 +1,4 @@
-"""The options of the gateway and of its intercepting proxy."""
+"""The options of the gateway."""
 
 import re
 from datetime import timedelta
@@ -12,15 +12,13 @@ from coderai.settings.forms import (
     Count,
     Duration,
     Int,
-    Networks,
     OneOf,
     PositiveDuration,
     Secret,
     Text,
-    Texts,
     Url,
 )
-from coderai.settings.options import LATER, Option, Part, gateway, proxy
+from coderai.settings.options import LATER, Option, Part, gateway
 
 _NOTHING: Final = SecretStr("")
 
@@ -190,33 +188,3 @@ class GatewayOptions(Part):
         Duration,
         gateway("drain_timeout", "How long a provider is read on after its client left, for the usage.", rare=True),
     ] = timedelta(seconds=30)
-
-
-class ProxyOptions(Part):
-    """The intercepting proxy."""
-
-    aibridge_proxy_enabled: Annotated[Bool, proxy("enabled", "Run the intercepting proxy.")] = False
-    aibridge_proxy_listen_addr: Annotated[Text, proxy("listen_addr", "Where the proxy listens.")] = ":8888"
-    aibridge_proxy_tls_cert_file: Annotated[Text, proxy("tls_cert_file", "Certificate of the proxy's listener.")] = ""
-    aibridge_proxy_tls_key_file: Annotated[Text, proxy("tls_key_file", "Key of the proxy's listener.")] = ""
-    aibridge_proxy_cert_file: Annotated[Text, proxy("cert_file", "Certificate of the interception CA.")] = ""
-    aibridge_proxy_key_file: Annotated[Text, proxy("key_file", "Key of the interception CA.")] = ""
-    aibridge_proxy_domain_allowlist: Annotated[
-        Texts, proxy("domain_allowlist", "Hosts to intercept; ignored: they follow from the providers.")
-    ] = ()
-    aibridge_proxy_upstream: Annotated[
-        Text,
-        proxy("upstream", "Proxy for tunnelled traffic, http(s)://[user:password@]host:port.", yaml="upstream_proxy"),
-    ] = ""
-    aibridge_proxy_upstream_ca: Annotated[
-        Text, proxy("upstream_ca", "CA file for an https upstream proxy.", yaml="upstream_proxy_ca")
-    ] = ""
-    aibridge_proxy_allowed_private_cidrs: Annotated[
-        Networks, proxy("allowed_private_cidrs", "Private networks that may be reached through the proxy.")
-    ] = ()
-    aibridge_proxy_dump_dir: Annotated[
-        Directory, proxy("dump_dir", "Directory for dumps of proxied traffic; empty: off.", yaml="api_dump_dir")
-    ] = ""
-    aibridge_proxy_target: Annotated[
-        Url, proxy("target", "Where intercepted requests are sent; empty: the gateway at the access URL.")
-    ] = ""

@@ -103,7 +103,7 @@ def _at_home(path: Path, environ: Mapping[str, str]) -> Path:
 
 def _check_agreement(settings: Settings) -> None:
     """Check what no option can know by itself; tell all of it at once."""
-    troubles = [*_troubles_of_listeners(settings), *_troubles_of_headers(settings)]
+    troubles = [*_troubles_of_listeners(settings), *_troubles_of_headers(settings), *_troubles_of_proxy(settings)]
     if troubles:
         raise BadSettings("; ".join(troubles), [("", each) for each in troubles])
 
@@ -128,6 +128,19 @@ def _troubles_of_listeners(settings: Settings) -> Iterator[str]:
         yield f"--tls-client-auth {settings.tls_client_auth} needs a --tls-client-ca-file"
     if settings.redirect_to_access_url and not settings.access_url:
         yield "--redirect-to-access-url needs an --access-url"
+
+
+def _troubles_of_proxy(settings: Settings) -> Iterator[str]:
+    if not settings.aibridge_proxy_enabled:
+        return
+    if not settings.aibridge_enabled:
+        yield "--aibridge-proxy-enabled needs the gateway: --aibridge-enabled"
+    if not settings.aibridge_proxy_listen_addr:
+        yield "--aibridge-proxy-enabled needs an --aibridge-proxy-listen-addr"
+    if bool(settings.aibridge_proxy_tls_cert_file) != bool(settings.aibridge_proxy_tls_key_file):
+        yield "--aibridge-proxy-tls-cert-file and --aibridge-proxy-tls-key-file: set both or neither"
+    if bool(settings.aibridge_proxy_cert_file) != bool(settings.aibridge_proxy_key_file):
+        yield "--aibridge-proxy-cert-file and --aibridge-proxy-key-file: set both or neither"
 
 
 def _notes(settings: Settings, provenance: Mapping[str, Source]) -> list[str]:

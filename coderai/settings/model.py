@@ -9,10 +9,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from coderai.settings.forms import Form
-from coderai.settings.gateway import GatewayOptions, ProxyOptions
+from coderai.settings.gateway import GatewayOptions
 from coderai.settings.general import AccessOptions, LoggingOptions, NetworkOptions, OtherOptions, StorageOptions
 from coderai.settings.options import Option
 from coderai.settings.provider import ProviderConfig
+from coderai.settings.proxying import ProxyOptions
 
 _T = TypeVar("_T")
 

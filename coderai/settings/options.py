@@ -75,8 +75,8 @@ def gateway(
     )
 
 
-def proxy(key: str, help: str, *, yaml: str = "") -> Option:
-    """Return an option of the intercepting proxy; all of them come later."""
+def proxy(key: str, help: str, *, yaml: str = "", note: str = "", rare: bool = False) -> Option:
+    """Return an option of the intercepting proxy; *yaml* is given where it does not follow from *key*."""
     name = key.replace("_", "-")
     return Option(
         group="proxy",
@@ -84,7 +84,8 @@ def proxy(key: str, help: str, *, yaml: str = "") -> Option:
         flags=(f"aibridge-proxy-{name}", f"ai-gateway-proxy-{name}"),
         variables=(f"CODER_AIBRIDGE_PROXY_{key.upper()}", f"CODER_AI_GATEWAY_PROXY_{key.upper()}"),
         yaml=tuple(f"{group}.{yaml or key}" for group in ("aibridgeproxy", "ai_gateway_proxy")),
-        note=LATER,
+        note=note,
+        rare=rare,
         twins=True,
     )
 

@@ -170,6 +170,12 @@ def test_the_database_of_another_product_is_never_read():
         (["--aibridge-actor-header-id=a b"], "no name of an HTTP header"),
         (["--aibridge-actor-header-id=X-A", "--aibridge-actor-header-username=x-a"], 'are both "x-a"'),
         (["--aibridge-proxy-allowed-private-cidrs=10.0.0.1/8"], "is no network"),
+        (["--aibridge-proxy-tunnel-ports=443,x"], '"x" is no port'),
+        (["--aibridge-proxy-tunnel-ports=65536"], "is no port"),
+        (["--aibridge-proxy-tunnel-allowlist=https://x"], "is no host"),
+        (["--aibridge-proxy-tunnels=maybe"], "write one of: allow, deny, allowlist"),
+        (["--aibridge-proxy-enabled"], "needs the gateway: --aibridge-enabled"),
+        (["--aibridge-proxy-enabled", "--aibridge-enabled", "--aibridge-proxy-cert-file=x"], "set both or neither"),
         (["--external-token-encryption-keys=c2hvcnQ="], "the key at position 0 is not the base64 form of 32 bytes"),
     ],
 )
@@ -208,19 +214,24 @@ def test_lists_are_repeated_flags_or_separated_by_commas():
 @pytest.mark.parametrize(
     ("flag", "warning"),
     [
-        ("--aibridge-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
-        ("--ai-gateway-proxy-listen-addr=:9", "--aibridge-proxy-listen-addr: not available yet"),
-        ("--aibridge-proxy-enabled", "--aibridge-proxy-enabled: not available yet"),
+        (
+            "--aibridge-proxy-target=https://x",
+            "--aibridge-proxy-target: no effect: intercepted requests are served in the same process",
+        ),
+        (
+            "--ai-gateway-proxy-domain-allowlist=x",
+            "--aibridge-proxy-domain-allowlist: no effect: the intercepted hosts follow from the providers' base URLs",
+        ),
         ("--telemetry", "--telemetry: ignored: this program never phones home"),
         ("--aibridge-inject-coder-mcp-tools", "--aibridge-inject-coder-mcp-tools: no effect: tools are never injected"),
     ],
 )
-def test_options_that_come_later_are_answered_with_one_line(flag, warning):
+def test_options_without_effect_are_answered_with_one_line(flag, warning):
     assert loaded(flag).warnings == (warning,)
 
 
-def test_an_option_that_comes_later_may_be_set_to_its_default():
-    assert loaded("--aibridge-rate-limit=0", "--aibridge-proxy-enabled=false").warnings == ()
+def test_an_option_without_effect_may_be_set_to_its_default():
+    assert loaded("--aibridge-rate-limit=0", "--aibridge-inject-coder-mcp-tools=false").warnings == ()
 
 
 @pytest.mark.parametrize(

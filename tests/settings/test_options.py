@@ -36,6 +36,10 @@ CHOSEN = {
     "strict_transport_security_options": "preload",
     "database_synchronous": "normal",
     "samesite_auth_cookie": "none",
+    "aibridge_proxy_tunnels": "allowlist",
+    "aibridge_proxy_tunnel_allowlist": "github.com,*.github.com",
+    "aibridge_proxy_tunnel_ports": "443,8443",
+    "aibridge_proxy_outside_paths": "pass",
     "ai_budget_policy": "highest",
     "ai_budget_period": "month",
     "external_token_encryption_keys": "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
@@ -43,6 +47,7 @@ CHOSEN = {
 NEEDED = {
     "aibridge_bedrock_access_key": ["--aibridge-bedrock-access-key-secret=x"],
     "aibridge_bedrock_access_key_secret": ["--aibridge-bedrock-access-key=x"],
+    "aibridge_proxy_enabled": ["--aibridge-enabled"],
     "tls_client_auth": ["--tls-client-ca-file=x"],
     "redirect_to_access_url": ["--access-url=https://x.example"],
 }

@@ -63,8 +63,8 @@ def test_help_and_write_config_do_not_serve():
 
 
 def test_warnings_are_lines_on_stderr():
-    code, _, err = command("--aibridge-proxy-enabled", "--check")
-    assert (code, err) == (0, "warning: --aibridge-proxy-enabled: not available yet\n")
+    code, _, err = command("--telemetry", "--check")
+    assert (code, err) == (0, "warning: --telemetry: ignored: this program never phones home\n")
 
 
 @pytest.mark.parametrize(

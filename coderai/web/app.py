@@ -12,7 +12,20 @@ from coderai.access.credentials import session_cookie
 from coderai.access.sites import refuse_other_sites
 from coderai.errors import CoderaiError, Forbidden, Invalid, NotSignedIn
 from coderai.observe import logs
-from coderai.web import account, audit, choices, connect, home, keys, settings, signing_in, statics, tokens, users
+from coderai.web import (
+    account,
+    audit,
+    choices,
+    connect,
+    home,
+    keys,
+    providers,
+    settings,
+    signing_in,
+    statics,
+    tokens,
+    users,
+)
 from coderai.web.calls import Calls, Refused, Sender
 from coderai.web.navigation import Reader
 from coderai.web.routes import Page
@@ -56,7 +69,7 @@ class House:
 def pages() -> list[Page]:
     """Return the whole table."""
     table = [*home.PAGES, *signing_in.PAGES, *tokens.PAGES, *account.PAGES, *connect.PAGES]
-    return [*table, *users.PAGES, *audit.PAGES, *settings.PAGES, *keys.PAGES, *choices.PAGES]
+    return [*table, *users.PAGES, *audit.PAGES, *settings.PAGES, *keys.PAGES, *choices.PAGES, *providers.PAGES]
 
 
 def add_pages(app: web.Application, house: House) -> None:

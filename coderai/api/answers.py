@@ -9,9 +9,17 @@ from aiohttp import web
 
 from coderai import __version__
 
-_HEADERS: Final = {
+SAFE: Final = {
     "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""An answer is for who asked: no browser keeps it, shows it in a page of others, or takes it for something else."""
+_HEADERS: Final = {
+    **SAFE,
     "X-Coder-Build-Version": __version__,
     "X-CoderAI-Build-Version": __version__,
 }

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
+from coderai.api.answers import SAFE
+
 HEADERS: Final = {
+    **SAFE,
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
 }
 
 _STYLE: Final = """

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from coderai.api.answers import answer
+from coderai.api.answers import SAFE, answer
 from coderai.api.routes import About, Open, Route, Visit
 
 _PEM: Final = "application/x-pem-file"
@@ -25,9 +25,8 @@ async def _der(visit: Visit) -> web.Response:
 
 
 def _file(content: bytes, kind: str, name: str) -> web.Response:
-    return web.Response(
-        body=content, content_type=kind, headers={"Content-Disposition": f"attachment; filename={name}"}
-    )
+    headers = {**SAFE, "Content-Disposition": f"attachment; filename={name}"}
+    return web.Response(body=content, content_type=kind, headers=headers)
 
 
 def _nothing() -> web.Response:

@@ -80,3 +80,8 @@ def test_a_fault_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> Non
             response = fault(request, "0190-r")
     assert (response.status, "SELECT" in str(body(response))) == (500, False)
     assert "SELECT secret" in caplog.text
+
+
+def test_a_refusal_is_shown_in_no_page_and_kept_by_no_browser() -> None:
+    for response in (refusal(NotSignedIn("expired")), http_refusal(web.HTTPNotFound())):
+        assert (response.headers["X-Frame-Options"], response.headers["Cache-Control"]) == ("DENY", "no-store")

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.access.tokens import digest, generate
+from coderai.api.answers import SAFE
 from coderai.api.app import routes
 from coderai.store.tokens import Token, Tokens
 from coderai.store.users import User, Users
@@ -69,6 +70,7 @@ async def statuses(api: Api, who: str, peer: str) -> AsyncIterator[tuple[str, in
             token = await token_of(db, victim, "first")
         path = row.path.replace("{max}", victim.id).replace("{token}", token[:10]).replace("{peer}", peer)
         answer = await api.ask(row.method, path, NAMES[who], **({} if row.body is None else {"json": row.body}))
+        assert SAFE.keys() <= answer.headers.keys(), row
         yield str(row), answer.status
 
 

@@ -22,12 +22,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lock", action="store_true", help="write the lists of packages with hashes anew, and leave")
     parser.add_argument("--output", type=Path, default=ROOT / "dist", help="where the files go (default: dist)")
+    parser.add_argument("--rehearse", action="store_true", help="act the Dockerfile out without an engine (root only)")
     parser.add_argument("--dirty", action="store_true", help="try it with changes that are not committed")
     arguments = parser.parse_args()
     if arguments.lock:
         locks.write_locks(locks.DEPLOY)
         return
     with tempfile.TemporaryDirectory() as scratch:
+        if arguments.rehearse:
+            rehearsal = Path(__file__).with_name("rehearsal.py")
+            print(run("unshare", "--mount", sys.executable, "-B", rehearsal, scratch), end="")
+            return
         _release(arguments.output, Path(scratch), dirty=arguments.dirty)
 
 

@@ -106,6 +106,29 @@ def read_values(language: Language, q: str, plain: Mapping[str, str]) -> Mapping
     return values
 
 
+def with_value(q: str, key: str, value: str) -> str:
+    """Return *q* with *value* for *key*, in place of what it says of it now; '' takes the key out.
+
+    A double quote in a value cannot be written in this language: it is left out.
+    """
+    kept = [piece for piece in _split(q, " ") if not piece.lower().startswith(f"{key}:")]
+    return " ".join([*kept, *([f'{key}:{_quoted(value)}'] if value else [])])
+
+
+def value_of(q: str, key: str) -> str:
+    """Return what *q* says of *key*; '' for nothing."""
+    for piece in _split(q, " "):
+        name, _, value = piece.partition(":")
+        if name.lower() == key:
+            return value.strip('"')
+    return ""
+
+
+def _quoted(value: str) -> str:
+    plain = value.replace('"', "")
+    return plain if re.fullmatch(r"[\w.@/-]+", plain) else f'"{plain}"'
+
+
 def _raise(wrong: Sequence[tuple[str, str]]) -> None:
     if wrong:
         raise Invalid("the search cannot be understood", wrong)

@@ -20,6 +20,7 @@ from coderai.web import (
     home,
     keys,
     providers,
+    sessions,
     settings,
     signing_in,
     statics,
@@ -69,7 +70,16 @@ class House:
 def pages() -> list[Page]:
     """Return the whole table."""
     table = [*home.PAGES, *signing_in.PAGES, *tokens.PAGES, *account.PAGES, *connect.PAGES]
-    return [*table, *users.PAGES, *audit.PAGES, *settings.PAGES, *keys.PAGES, *choices.PAGES, *providers.PAGES]
+    return [
+        *table,
+        *users.PAGES,
+        *audit.PAGES,
+        *sessions.PAGES,
+        *settings.PAGES,
+        *keys.PAGES,
+        *choices.PAGES,
+        *providers.PAGES,
+    ]
 
 
 def add_pages(app: web.Application, house: House) -> None:

@@ -8,7 +8,20 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-FILTERS: Final = ("compact", "exact", "moment", "ago", "stamp", "lasting", "shown", "pretty", "initials", "plural")
+FILTERS: Final = (
+    "compact",
+    "exact",
+    "moment",
+    "ago",
+    "stamp",
+    "lasting",
+    "shown",
+    "pretty",
+    "initials",
+    "plural",
+    "plain",
+    "marked",
+)
 
 # What is not seen, or turns the text around it: shown by its name instead. Line ends and tabs stay.
 _UNSEEN: Final = re.compile(
@@ -86,6 +99,22 @@ def shown(text: str | None) -> Markup:
         parts += [escape(text[last : match.start()]), _named(character)]
         last = match.end()
     return Markup("").join([*parts, escape(text[last:])])
+
+
+def marked(text: str | None, search: str) -> Markup:
+    """Return text of somebody else like ``shown``, with what was searched for highlighted."""
+    if not search:
+        return shown(text)
+    parts, last, text = [], 0, text or ""
+    for match in re.finditer(re.escape(search), text, re.IGNORECASE):
+        parts += [shown(text[last : match.start()]), Markup("<mark>{}</mark>").format(shown(match.group()))]
+        last = match.end()
+    return Markup("").join([*parts, shown(text[last:])])
+
+
+def plain(text: str | None) -> str:
+    """Return text of somebody else for a place that holds text only, such as a choice: what is not seen by its code."""
+    return _UNSEEN.sub(lambda match: f"[U+{ord(match.group()):04X}]", text or "")
 
 
 def _named(character: str) -> Markup:

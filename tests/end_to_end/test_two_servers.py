@@ -11,6 +11,7 @@ import pytest
 from tests.end_to_end.asking import ENDS, SlowAgent, calling, rest
 from tests.end_to_end.conftest import make_token
 from tests.end_to_end.processes import Gateway, coderai
+from tests.postgres import Server
 
 Pair = tuple[Gateway, Gateway]
 PASSWORD = "correct horse"
@@ -60,6 +61,25 @@ async def within_a_second(ask: Callable[[], Awaitable[int]], status: int) -> Non
     async with asyncio.timeout(1):
         while await ask() != status:
             await asyncio.sleep(0.01)
+
+
+async def test_three_that_start_at_once_on_an_empty_database(
+    tmp_path: Path, agent: SlowAgent, postgres_server: Server
+) -> None:
+    url = postgres_server.empty()
+    servers = [Gateway(tmp_path / str(number), agent.url, (f"--database-url={url}",)) for number in range(3)]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for server in servers:
+                tasks.create_task(server.start())
+        token = await make_token(servers[0])
+        for number, server in enumerate(servers):
+            assert await models(server, token) == 200, number
+            assert await server.stop() == 0
+    finally:
+        for server in servers:
+            if server.running:
+                await server.kill()
 
 
 TAKEN_AWAY = [

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from agent import OUTPUT
 from load import Exchange
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from coderai.store import checking
 from coderai.store.engine import open_store
-from coderai.store.schema import interceptions, processes, token_usages, user_prompts
+from coderai.store.schema import interceptions, token_usages, user_prompts
 
 
 @dataclass
@@ -84,12 +84,11 @@ async def check_open(verdict: Verdict, url: str) -> None:
     await _check_whole(verdict, url, open_allowed=False)
 
 
-async def count_open_of_dead(url: str) -> int:
-    """How many interceptions a process has left open that is no longer alive."""
+async def open_now(url: str) -> set[str]:
+    """The ids of interceptions that have not ended."""
     async with open_store(url, jobs=False) as store, store.reading() as db:
-        alive = exists().where(processes.c.id == interceptions.c.process_id)
-        query = select(func.count()).where(interceptions.c.ended_at.is_(None), ~alive)
-        return int((await db.execute(query)).scalar_one())
+        query = select(interceptions.c.id).where(interceptions.c.ended_at.is_(None))
+        return set((await db.execute(query)).scalars())
 
 
 async def _check_whole(verdict: Verdict, url: str, *, open_allowed: bool) -> None:

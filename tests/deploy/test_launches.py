@@ -1,10 +1,14 @@
 """However the program is deployed: what it is started with means something to it, and it is given time to leave."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from coderai.access.sealing import parse_keys
 from coderai.api.health import ROUTES
 from coderai.settings import Loaded, load
 from coderai.settings.indexed import PREFIXES
@@ -101,6 +105,10 @@ def test_the_files_for_kubernetes_speak_of_the_same_pods():
     deployment, label = document("kubernetes/deployment.yaml"), {"app.kubernetes.io/name": "coderai"}
     assert deployment["spec"]["template"]["metadata"]["labels"] == label
     assert deployment["spec"]["selector"]["matchLabels"] == label
+    [exposed] = document("kubernetes/service.yaml")["spec"]["ports"]
+    policy = document("kubernetes/network.yaml")["spec"]["ingress"]
+    assert exposed["targetPort"] == "http"
+    assert [port["port"] for rule in policy for port in rule["ports"]] == ["http", "metrics"]
     assert document("kubernetes/service.yaml")["spec"]["selector"] == label
     assert document("kubernetes/disruption.yaml")["spec"]["selector"]["matchLabels"] == label
     assert document("kubernetes/network.yaml")["spec"]["podSelector"]["matchLabels"] == label
@@ -120,6 +128,24 @@ def test_compose_gives_the_gateway_its_secrets_and_they_are_not_committed():
     assert all(secret["file"] == f"secrets/{name}" for name, secret in whole["secrets"].items())
     ignored = (PLACE.parents[1] / ".gitignore").read_text().splitlines()
     assert "scripts/deploy/compose/secrets/" in ignored
+
+
+def test_compose_makes_secrets_that_the_gateway_takes_and_keeps_them(tmp_path: Path):
+    script = shutil.copy(PLACE / "compose" / "prepare", tmp_path)
+    subprocess.run([script], check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    one = compose("compose.yaml")
+    (tmp_path / "secrets" / "anthropic-key").write_text("sk-ant-x\n")
+
+    def read_file(path: str) -> str:
+        return (tmp_path / "secrets" / path.rpartition("/")[2]).read_text()
+
+    settings = load(one.arguments[1:], {"HOME": "/", **one.environment}, read_file).settings
+    assert settings.database == f"postgresql://coderai:{made['database-password']}@database/coderai"
+    assert len(parse_keys(settings.external_token_encryption_keys.get_secret_value(), "here")) == 1
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    subprocess.run([script], check=True, capture_output=True)
+    assert {name: read_file(name) for name in made} == made
 
 
 def test_the_balancer_lets_pass_what_the_gateway_takes():

@@ -196,7 +196,8 @@ sessions = Table(
     _count("cache_read_input_tokens"),
     _count("cache_write_input_tokens"),
 )
-Index("ix_sessions_active", sessions.c.last_active_at, sessions.c.id, sessions.c.initiator_id)
+# With the start, so that whole stretches in which nothing can match are passed over without a look at their facets.
+Index("ix_sessions_active", sessions.c.last_active_at, sessions.c.id, sessions.c.initiator_id, sessions.c.started_at)
 Index("ix_sessions_initiator", sessions.c.initiator_id, sessions.c.last_active_at, sessions.c.id)
 
 session_facets = Table(
@@ -214,12 +215,20 @@ session_facets = Table(
     _count("n"),
 )
 _facet = session_facets.c
-Index("ix_facets_provider", _facet.provider, _facet.session_id, _facet.initiator_id)
-Index("ix_facets_provider_name", _facet.provider_name, _facet.session_id, _facet.initiator_id)
-Index("ix_facets_model", _facet.model, _facet.session_id, _facet.initiator_id)
-Index("ix_facets_client", _facet.client, _facet.session_id, _facet.initiator_id)
+_OF_FACETS = ("session_id", "initiator_id")
+# Whichever text drives, its index has the others too: rows are not looked at. What never changes comes along freely.
+Index("ix_facets_provider", *(_facet[name] for name in ("provider", "provider_name", "model", "client", *_OF_FACETS)))
+Index(
+    "ix_facets_provider_name", *(_facet[name] for name in ("provider_name", "model", "client", "provider", *_OF_FACETS))
+)
+Index("ix_facets_model", *(_facet[name] for name in ("model", "client", "provider", "provider_name", *_OF_FACETS)))
+Index("ix_facets_client", *(_facet[name] for name in ("client", "provider", "provider_name", "model", *_OF_FACETS)))
 Index("ix_facets_first", _facet.first_at)
-Index("ix_facets_last", _facet.last_at, _facet.first_at)  # a window is judged without looking at the rows
+# A window is judged without looking at the rows, and so is when something was used last.
+Index(
+    "ix_facets_last",
+    *(_facet[name] for name in ("last_at", "first_at", "client", "model", "provider_name", "provider", *_OF_FACETS)),
+)
 _only("ix_facets_on_behalf_of", _facet.on_behalf_of != "", _facet.on_behalf_of)
 
 # --- who and what may ----------------------------------------------------------------------------------------------

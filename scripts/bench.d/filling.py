@@ -92,7 +92,9 @@ async def fill(url: str, rows: int) -> None:
                 await Users(connection).insert(person)
         ended, done = _ended(rows, people, now - SPAN, chance), 0
         while batch := list(islice(ended, _BATCH)):
-            await store.records.commit([each for each, _ in batch], {each.interception.id: link for each, link in batch})
+            await store.records.commit(
+                [each for each, _ in batch], {each.interception.id: link for each, link in batch}
+            )
             done += len(batch)
             print(f"\r  {done:,} written in {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
@@ -108,9 +110,7 @@ async def _settle(store: Store) -> None:
             await connection.exec_driver_sql("CHECKPOINT")
 
 
-def _ended(
-    rows: int, people: list[User], since: datetime, chance: random.Random
-) -> Iterator[tuple[Ended, Link]]:
+def _ended(rows: int, people: list[User], since: datetime, chance: random.Random) -> Iterator[tuple[Ended, Link]]:
     """Yield exchanges in the order of time; sessions overlap."""
     planned, made, number = 0, 0, 0
     under_way: list[tuple[datetime, int, Talk]] = []
@@ -168,7 +168,9 @@ def _one(talk: Talk, at: datetime, chance: random.Random) -> tuple[Ended, Link]:
         tool_result_id=None if prompted else talk.calls,
         metadata={"Username": person},
         on_behalf_of=talk.on_behalf_of,
-        prompt="Please find out why the login test fails now and then. " * chance.randrange(1, 12) if prompted else None,
+        prompt="Please find out why the login test fails now and then. " * chance.randrange(1, 12)
+        if prompted
+        else None,
     )
     talk.key = talk.key or it.id  # a tool without a key is known by its first exchange
     after = at + timedelta(milliseconds=chance.randrange(1_000, 9_000))

@@ -32,6 +32,8 @@ class Question:
     """How often; 0: as often as the run wants."""
     p50: float = 0
     p95: float = 0
+    cpu: float = 0
+    """The server's processor time for one answer, all threads; PostgreSQL's own is not in it."""
 
 
 class Asking:
@@ -75,7 +77,9 @@ def ask(target: Target, longest: tuple[str, str], times: int) -> list[Question]:
         for question in found:
             paths = list(itertools.islice(itertools.cycle(question.paths), question.times or times))
             asking.milliseconds(paths[0])
+            before = target.cpu()
             taken = [asking.milliseconds(path) for path in paths]
+            question.cpu = (target.cpu() - before) * 1000 / len(paths)
             question.p50 = statistics.median(taken)
             question.p95 = sorted(taken)[int(0.95 * (len(taken) - 1))]
     finally:
@@ -106,11 +110,10 @@ def questions(asking: Asking, longest: tuple[str, str]) -> list[Question]:
         Question("the longest session", [_session(*longest)], limited=True),
         Question("models", [f"{AI}models"]),
         Question("clients", [f"{AI}clients"]),
-        *(
-            Question(f"interceptions: {name}", [_list("interceptions", wanted)])
-            for name, wanted in filters
+        *(Question(f"interceptions: {name}", [_list("interceptions", wanted)]) for name, wanted in filters),
+        Question(
+            "interceptions: any combination", [_list("interceptions", each) for each in _combinations(end)], times=60
         ),
-        Question("interceptions: any combination", [_list("interceptions", each) for each in _combinations(end)], times=60),
         *(
             Question(f"usage by {by}", [f"/api/v2/ai/usage?{urlencode({'by': by} | wanted)}"], times=3)
             for by, wanted in (

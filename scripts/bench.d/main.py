@@ -106,9 +106,7 @@ def main() -> int:
             processes.build()
             gateway = not options.control_only and not alone and _gateway_is_there()
             files = bodies.write_bodies(folder)
-            bench = stack.enter_context(
-                measures.bench_at(effort, folder, files, control=not alone, gateway=gateway)
-            )
+            bench = stack.enter_context(measures.bench_at(effort, folder, files, control=not alone, gateway=gateway))
         except processes.Failed as failed:
             print(f"bench: {failed}", file=sys.stderr)
             return 2

@@ -1,6 +1,5 @@
 """The measurements. Each compares within one run, alternating between control and gateway, and takes medians."""
 
-import asyncio
 import contextlib
 import os
 import sqlite3

@@ -36,10 +36,13 @@ def ask(bench: Bench) -> None:
             asked = lists.ask(target, asyncio.run(_longest(url)), bench.effort.times)
             for question in asked:
                 over = "  <-- over the limit" if question.limited and question.p95 > LIMIT_MS else ""
-                bench.say(f"  {question.name:45} p50 {question.p50:8.1f}  p95 {question.p95:8.1f} ms{over}")
+                bench.say(
+                    f"  {question.name:48} p50 {question.p50:7.1f}  p95 {question.p95:7.1f}  "
+                    f"CPU {question.cpu:7.1f} ms{over}"
+                )
             _export(bench, target)
         if bench.effort.plans:
-            wanted = [path for question in asked if question.name.startswith("sessions: ") for path in question.paths[:3]]
+            wanted = [path for question in asked if question.name.startswith("sessions") for path in question.paths[:3]]
             bench.effort.plans.write_text("\n".join(asyncio.run(plans.plans(url, wanted))) + "\n")
             bench.say(f"  the plans of {len(wanted)} lists are in {bench.effort.plans}")
     promised = [question for question in asked if question.limited]

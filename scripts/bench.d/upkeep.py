@@ -40,7 +40,8 @@ class Seen:
         """The medians over the windows; the worst of all."""
         shown = [
             f"first event p50 {median(self.first_event_p50):6.1f} p99 {median(self.first_event_p99):6.1f}",
-            f"exchange p50 {median(self.whole_p50):6.1f} p99 {median(self.whole_p99):6.1f} worst {max(self.worst):6.0f}",
+            f"exchange p50 {median(self.whole_p50):6.1f} p99 {median(self.whole_p99):6.1f}",
+            f"worst {max(self.worst):6.0f}",
             f"commit p50 {self.commit(0.5):5.1f} p99 {self.commit(0.99):6.1f} of {self.commits.total():.0f}",
         ]
         return "   ".join(shown)

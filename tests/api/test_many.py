@@ -46,7 +46,7 @@ async def fill(api: Api, count: int) -> tuple[list[Row], list[Row]]:
 
 
 async def test_counts_stop_at_ten_thousand(api: Api) -> None:
-    made, _ = await fill(api, 10_050)
+    made, facets = await fill(api, 10_050)
     for parameters in ({}, {"provider": "openai"}, {"provider": "openai", "provider_name": "azure"}):
         body = (await api.get("aibridge/sessions", limit="3", **parameters)).body
         assert (body["count"], body["count_capped"]) == (10_000, True)
@@ -54,6 +54,26 @@ async def test_counts_stop_at_ten_thousand(api: Api) -> None:
         assert [each["id"] for each in body["sessions"]] == [row["id"] for row in latest]
     few = (await api.get("aibridge/sessions", model="m1", limit="1")).body
     assert few["count_capped"] is False
+    # Nobody uses the provider any more; one of its sessions goes on with another.
+    lasting = await go_over(api, made[0], facets[0])
+    body = (await api.get("aibridge/sessions", limit="3", provider="openai")).body
+    assert [each["id"] for each in body["sessions"]] == [
+        lasting,
+        *[row["id"] for row in latest if row is not made[0]][:2],
+    ]
+
+
+async def go_over(api: Api, session: Row, facet: Row) -> str:
+    """Have all the newest activity at another provider: in new sessions and in *session*, whose id it returns."""
+    later = NOON + timedelta(days=2)
+    other = {**facet, "provider": "anthropic", "first_at": later, "last_at": later}
+    new = [{**session, "id": f"t{number}", "started_at": later, "last_active_at": later} for number in range(5)]
+    async with api.store.transaction() as db:
+        await db.execute(insert(sessions), new)
+        await db.execute(insert(session_facets), [other, *({**other, "session_id": row["id"]} for row in new)])
+        lasts = sessions.c.id == session["id"]
+        await db.execute(update(sessions).where(lasts).values(last_active_at=later, ended_at=later))
+    return str(session["id"])
 
 
 def matches(facet: Row, wanted: RecordFilter) -> bool:

@@ -85,6 +85,7 @@ def _examined(run: Run, options: list[str] | None, *, fix: bool, offline: bool) 
         origin = loaded.config or "no file"
         yield examining.Verdict("ok", "settings", f"{len(loaded.provenance)} options set ({origin})")
     yield from examining.examine_files(settings.data_dir, fix=fix)
+    yield from examining.examine_certificates(settings, now)
     verdicts, seen = asyncio.run(examining.examine_database(settings, now))
     yield from verdicts
     made = seen.upstreams if seen else ()

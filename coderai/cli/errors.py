@@ -87,7 +87,7 @@ def as_lines(error: CoderaiError) -> Iterator[str]:
         said.add(detail)
     for field, wrong in _validations(error):
         # The API repeats for programs what the message says to people.
-        if wrong not in said and f"{field.removeprefix('model_config.')} {wrong}" not in said:
+        if field and wrong not in said and f"{field.removeprefix('model_config.')} {wrong}" not in said:
             yield f"  {field}: {wrong}"
 
 

@@ -35,8 +35,10 @@ def serve_with(
     try:
         loaded = load(arguments, environ, _read_file)
     except BadSettings as error:
-        hint = "\nTry: coderai server --help" if isinstance(error, BadUsage) else ""
-        print(f"error: {error}{hint}", file=err)
+        for line in _lines(error):
+            print(f"error: {line}", file=err)
+        if isinstance(error, BadUsage):
+            print("Try: coderai server --help", file=err)
         return USAGE if isinstance(error, BadUsage) else ERROR
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=err)
@@ -71,6 +73,13 @@ def summary(loaded: Loaded) -> str:
             f"    {provider.name}  {provider.type}  {provider.base_url}  {credentials}  from {provider.origin}"
         )
     return "\n".join(lines)
+
+
+def _lines(error: BadSettings) -> list[str]:
+    """Return everything that is wrong with the settings, a line for each."""
+    if len(error.validations) < 2:
+        return [str(error)]
+    return [f"{where}: {what}" if where else what for where, what in error.validations]
 
 
 def _check(loaded: Loaded, out: TextIO, err: TextIO) -> int:

@@ -25,7 +25,7 @@ from coderai.settings import Settings
 log = logs.get("server")
 
 LOOK_SECONDS: Final = 30.0
-_SOON: Final = timedelta(days=14)
+SOON: Final = timedelta(days=14)
 _VERSIONS: Final = {"tls12": ssl.TLSVersion.TLSv1_2, "tls13": ssl.TLSVersion.TLSv1_3}
 _CLIENT_AUTH: Final = {
     "none": ssl.CERT_NONE,
@@ -43,6 +43,8 @@ class _Certificate:
     context: ssl.SSLContext
     names: Sequence[str]
     """DNS names, in lower case; ``*.`` stands for one label."""
+    file: str
+    ends: datetime
 
     def serves(self, host: str) -> bool:
         _, dot, parent = host.partition(".")
@@ -66,6 +68,11 @@ class Certificates:
     def name(self) -> str:
         """A name that the first certificate is good for; empty when it has none but patterns and addresses."""
         return next((each for each in self._inforce[0].names if "*" not in each), "")
+
+    @property
+    def ends(self) -> Sequence[tuple[str, datetime]]:
+        """Files and when their certificates end."""
+        return [(each.file, each.ends) for each in self._inforce]
 
     async def keep(self, told: asyncio.Event | None, look_seconds: float = LOOK_SECONDS) -> None:
         """Read the files again when *told* to, and when they have changed."""
@@ -100,10 +107,10 @@ class Certificates:
         read: list[_Certificate] = []
         for cert_file, key_file in zip(settings.tls_cert_file, settings.tls_key_file, strict=True):
             try:
-                names = _checked(cert_file, key_file, datetime.now(UTC))
+                certificate = _checked(cert_file, key_file, datetime.now(UTC))
                 context = _context(settings)
                 context.load_cert_chain(cert_file, key_file)
-                read.append(_Certificate(context, names))
+                read.append(_Certificate(context, _names(certificate), cert_file, certificate.not_valid_after_utc))
             except BadSettings as error:
                 problems.append(error)
             except (ssl.SSLError, OSError) as error:
@@ -155,8 +162,8 @@ def _problems_of_clients(settings: Settings) -> Iterator[BadSettings]:
         yield BadSettings(f"--tls-client-ca-file {path}: it holds no certificate in PEM form")
 
 
-def _checked(cert_file: str, key_file: str, now: datetime) -> Sequence[str]:
-    """Return the DNS names of a certificate that can be used. Raises BadSettings."""
+def _checked(cert_file: str, key_file: str, now: datetime) -> x509.Certificate:
+    """Return a certificate that can be used. Raises BadSettings."""
     certificate, key = _first_certificate(cert_file), _public_key(key_file)
     if certificate.not_valid_after_utc < now:
         raise BadSettings(f"--tls-cert-file {cert_file}: it expired on {certificate.not_valid_after_utc:%Y-%m-%d}")
@@ -167,9 +174,9 @@ def _checked(cert_file: str, key_file: str, now: datetime) -> Sequence[str]:
         rule = "the certificate of the key comes first, the rest of its chain behind it"
         text = f"it does not belong to the first certificate of --tls-cert-file {cert_file}; {rule}"
         raise BadSettings(f"--tls-key-file {key_file}: {text}")
-    if (end := certificate.not_valid_after_utc) < now + _SOON:
+    if (end := certificate.not_valid_after_utc) < now + SOON:
         log.warning("a TLS certificate expires soon", file=cert_file, expires=f"{end:%Y-%m-%d}")
-    return _names(certificate)
+    return certificate
 
 
 def _first_certificate(path: str) -> x509.Certificate:

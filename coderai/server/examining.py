@@ -135,6 +135,21 @@ def _connected(name: str, url: str) -> Verdict:
         return Verdict("fail", name, f"{host}:{port} cannot be reached: {_reason(error)}")
 
 
+def examine_certificates(settings: Settings, now: datetime) -> Iterator[Verdict]:
+    """See whether the TLS listener could be opened with its files, and for how long."""
+    if not settings.tls_enable:
+        return
+    from coderai.server.certificates import SOON, Certificates  # X.509 takes a while to import
+
+    try:
+        certificates = Certificates(settings)
+    except ExceptionGroup as group:
+        yield from (Verdict("fail", "tls", str(error)) for error in group.exceptions)
+        return
+    for file, ends in certificates.ends:
+        yield Verdict("ok" if ends > now + SOON else "warn", "tls", f"{file} is good until {ends:%Y-%m-%d}")
+
+
 def examine_address(settings: Settings, now: datetime) -> Iterator[Verdict]:
     """See whether the access URL leads to a gateway whose clock is right."""
     url = settings.access_url

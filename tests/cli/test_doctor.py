@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from coderai.cli.main import run
+from tests.server.authority import DAY, Authority
 
 
 @pytest.fixture
@@ -233,3 +234,24 @@ def test_as_a_client_without_a_proxy(alone, examined, monkeypatch):
 def test_what_belongs_to_a_client(alone, capfd):
     assert run(["doctor", "--proxy", "http://x:1"]) == 2
     assert "belong to --client" in capfd.readouterr().err
+
+
+def tls(cert_file: str, key_file: str) -> list[str]:
+    return ["--offline", "--", "--tls-enable", f"--tls-cert-file={cert_file}", f"--tls-key-file={key_file}"]
+
+
+def test_a_certificate_is_good_until_its_end(data, tmp_path, examined):
+    authority = Authority(tmp_path)
+    good, ending = authority.issue("good"), authority.issue("ending", end=3 * DAY)
+    [(state, text)] = of(examined(*tls(*good))[1], "tls")
+    assert (state, text.startswith(f"{good[0]} is good until 20")) == ("ok", True)
+    [(state, _)] = of(examined(*tls(*ending))[1], "tls")
+    assert state == "warn"
+
+
+def test_a_certificate_that_cannot_be_used_is_a_failure(data, examined):
+    code, verdicts = examined(*tls("no.crt", "no.key"))
+    assert code == 1
+    assert of(verdicts, "tls") == [
+        ("fail", "--tls-cert-file no.crt: it cannot be read: No such file or directory"),
+    ]

@@ -103,3 +103,20 @@ def test_check_names_the_database_without_its_password():
 def test_check_refuses_a_database_that_the_server_would_refuse():
     refused = command("--check", env={"CODERAI_DATABASE_URL": "mysql://db.example.com/coderai"})
     assert refused == (1, "", 'error: database URL: "mysql" is not known; use sqlite:///FILE or postgresql://…\n')
+
+
+def test_everything_that_is_wrong_with_the_settings_is_a_line():
+    code, _, err = command("--aibridge-retention=x", "--http-address=nowhere")
+    assert code == 1
+    assert [line.partition(": ")[2].partition(": ")[0] for line in err.splitlines()] == [
+        "--aibridge-retention",
+        '--http-address="nowhere"',
+    ]
+
+
+def test_options_that_do_not_agree_are_a_line_each():
+    _, _, err = command("--http-address=", "--tls-client-auth=require-and-verify")
+    assert err.splitlines() == [
+        "error: nothing to listen on: --http-address is empty and --tls-enable is off",
+        "error: --tls-client-auth require-and-verify needs a --tls-client-ca-file",
+    ]

@@ -3,18 +3,18 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.windows import Window, window
+from tests.browser.windows import CONTRAST, Window, window
 from tests.web.living import Living
 
 PAGES = ("/tokens", "/tokens/add", "/users", "/users/add", "/users/mia", "/account", "/audit")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_no_page_has_barriers(house: Living, browser: Browser, theme):
+@pytest.mark.parametrize(("theme", "rules"), [("light", []), ("dark", [CONTRAST])])
+async def test_no_page_has_barriers(house: Living, browser: Browser, theme, rules):
     async with window(browser, house, "admin", theme=theme) as opened:
         for page in PAGES:
             await opened.open(page)
-            assert await opened.barriers() == [], page
+            assert await opened.barriers(*rules) == [], page
 
 
 @pytest.mark.parametrize("width", [360, 1920])

@@ -20,6 +20,8 @@ FLAGS = (
     "--disable-sync",
 )
 _AXE = Path(__file__).parent / "axe" / "axe.min.js"
+CONTRAST = "color-contrast"
+"""What differs between light and dark."""
 _SERIOUS = ("serious", "critical")
 
 
@@ -44,12 +46,15 @@ class Window:
         wide: int = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         return max(0, wide)
 
-    async def barriers(self) -> list[str]:
-        """Return what axe-core calls serious or critical, with the places."""
+    async def barriers(self, *rules: str) -> list[str]:
+        """Return what axe-core calls serious or critical, with the places; of some *rules* only, when they are named."""
         # By the debugger's own way in: the page's policy forbids scripts that are put into it.
         if not await self.page.evaluate("typeof window.axe !== 'undefined'"):
             await self.page.evaluate(_AXE.read_text())
-        found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found: dict[str, Any] = await self.page.evaluate(
+            "rules => axe.run(document, {resultTypes: ['violations'], ...(rules.length && {runOnly: rules})})",
+            list(rules),
+        )
         return [
             f"{each['id']}: {node['target']} {node['failureSummary']}"
             for each in found["violations"]

@@ -1,0 +1,57 @@
+"""Providers, models, keys, settings and the setting up of a tool in a browser."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.windows import CONTRAST, Window, window
+from tests.web.living import Living
+
+PROVIDERS = "/ai/settings/providers"
+PAGES = (
+    *(PROVIDERS, f"{PROVIDERS}/add", f"{PROVIDERS}/add?type=bedrock", f"{PROVIDERS}/openai"),
+    *("/ai/settings/overrides", "/account/models", "/account/keys", "/settings?all=true", "/connect"),
+    *("/connect/claude-code", "/connect/codex"),
+)
+
+
+@pytest.mark.parametrize(("theme", "rules"), [("light", []), ("dark", [CONTRAST])])
+async def test_no_page_has_barriers(house: Living, browser: Browser, theme, rules):
+    async with window(browser, house, "admin", theme=theme) as opened:
+        for page in PAGES:
+            await opened.open(page)
+            assert await opened.barriers(*rules) == [], page
+
+
+@pytest.mark.parametrize("width", [360, 1920])
+async def test_every_page_fits(house: Living, browser: Browser, width):
+    async with window(browser, house, "admin", width=width) as opened:
+        for page in PAGES:
+            await opened.open(page)
+            assert await opened.overflow() == 0, page
+
+
+async def test_a_provider_is_added_tested_and_removed(house: Living, admin: Window):
+    page = admin.page
+    await admin.open(PROVIDERS)
+    await page.get_by_role("link", name="Add a provider").click()
+    await page.get_by_role("link", name="OpenAI compatible").click()
+    await page.get_by_label("Name", exact=False).first.fill("by-hand")
+    await page.get_by_label("Base URL").fill(f"{house.provider}/v1")
+    await page.get_by_label("API key").fill("sk-typed-by-hand")
+    await page.get_by_role("button", name="Add the provider").click()
+    await expect(page.get_by_text("API keys: set (1)")).to_be_visible()
+    await page.get_by_role("button", name="Test").click()
+    await expect(page.get_by_text("It answers")).to_be_visible()
+    await page.get_by_text("Remove the provider").first.click()
+    await page.get_by_role("button", name="Remove the provider").click()
+    await expect(page.get_by_role("row", name="by-hand")).to_have_count(0)
+
+
+async def test_a_tool_is_set_up_with_a_token_in_its_place(mia: Window):
+    await mia.open("/connect")
+    await mia.page.get_by_role("link", name="Claude Code").click()
+    await mia.page.get_by_role("button", name="Make a token for this tool").click()
+    await mia.page.get_by_role("button", name="Copy").first.click()
+    copied = await mia.page.evaluate("navigator.clipboard.readText()")
+    assert copied == await mia.page.locator("#secret").text_content()
+    assert copied.startswith("export CODER_TOKEN=")

@@ -98,7 +98,7 @@ class Proxy:
         self._counts = counts
         self._limits = limits
         self._stopping = stopping
-        self._places = Places(limits.tunnels, limits.per_token)
+        self.places = Places(limits.tunnels, limits.per_token)
         self._waiting: set[Connection] = set()
         self._blind: set[_Blind] = set()
         self.head_seconds = limits.head_seconds
@@ -163,7 +163,7 @@ class Proxy:
             names = ", ".join(place.name for place in host.places)
             text = f"provider_disabled: {wanted.host} is reached through provider {names} only, which is disabled"
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "disabled", text)
-        if refusal := self._places.take(caller.token_id):
+        if refusal := self.places.take(caller.token_id):
             return refusal
         kept = False
         try:
@@ -178,7 +178,7 @@ class Proxy:
             return None
         finally:
             if not kept:
-                self._places.give_back(caller.token_id)
+                self.places.give_back(caller.token_id)
 
     async def _identified(self, wanted: Connect) -> Caller | Refusal:
         if not wanted.token:
@@ -215,7 +215,7 @@ class Proxy:
 
     def _tunnel_over(self, blind: _Blind) -> None:
         self._blind.discard(blind)
-        self._places.give_back(blind.caller.token_id)
+        self.places.give_back(blind.caller.token_id)
         counts, seconds = self._counts, time.monotonic() - blind.began
         sent, received = blind.tunnel.carried if blind.tunnel is not None else blind.carried
         counts.open["tunneled"] -= 1
@@ -262,7 +262,7 @@ class Proxy:
         return True
 
     def _session_over(self, token_id: str) -> None:
-        self._places.give_back(token_id)
+        self.places.give_back(token_id)
         self._counts.open["mitm"] -= 1
 
     def _handshake_failed(self, connection: Connection, wanted: Connect, caller: Caller, error: OSError) -> None:

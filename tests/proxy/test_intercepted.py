@@ -2,9 +2,8 @@
 
 import pytest
 
-from coderai.demo.provider import Reply
 from tests.gateway.conftest import CENTRAL_KEY, TOKEN
-from tests.proxy.world import ANTHROPIC, OPENAI
+from tests.proxy.world import OPENAI
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "what is there?"}]}
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 
 import aiohttp
@@ -33,7 +34,7 @@ from tests.gateway.conftest import ALICE, TOKEN, Notebook, OneToken, Opening
 
 AUTHORITY = new_authority("Authority of a test", datetime.now(UTC))
 """For all tests; making keys takes time."""
-LOOPBACK = Rules(ports=frozenset(range(1, 65536)), private=(__import__("ipaddress").ip_network("127.0.0.0/8"),))
+LOOPBACK = Rules(ports=frozenset(range(1, 65536)), private=(ip_network("127.0.0.0/8"),))
 """Everything on this machine may be reached by tunnels."""
 OPENAI, ANTHROPIC, GITHUB = "api.openai.test", "api.anthropic.test", "api.copilot.test"
 
@@ -168,12 +169,21 @@ class Wire:
         self.writer.write(data)
 
     async def answer(self) -> Said:
-        """Read one answer with a Content-Length, or none."""
+        """Read one answer."""
         async with asyncio.timeout(10):
             head = await self.reader.readuntil(b"\r\n\r\n")
+            if b"chunked" in head.lower():
+                return Said(int(head.split()[1]), head, await self._chunks())
             lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
             body = await self.reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
             return Said(int(head.split()[1]), head, body)
+
+    async def _chunks(self) -> bytes:
+        body = b""
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            body += (await self.reader.readexactly(size + 2))[:-2]
+        await self.reader.readuntil(b"\r\n")
+        return body
 
     async def rest(self) -> bytes:
         """Read until the connection is closed."""
@@ -184,6 +194,7 @@ class Wire:
                 return b"<reset>"
 
     async def close(self) -> None:
+        """Drop it."""
         self.writer.transport.abort()
 
 

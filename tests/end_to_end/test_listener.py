@@ -23,6 +23,17 @@ async def test_a_client_that_waits_for_100_continue_is_told_to_go_on(gateway: Ga
     writer.close()
 
 
+async def test_who_may_not_ask_is_refused_before_the_body_is_sent(gateway: Gateway):
+    data = request(gateway.url + PATH, ASK, token="nonsense", headers=[b"Expect: 100-continue"])
+    reader, writer = await connect(gateway.url)
+    writer.write(data.removesuffix(ASK))
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 401")
+    assert b"Connection: close" in head  # what comes next could be the body
+
+
 async def test_a_malformed_request_leaves_no_credential_in_the_log(gateway: Gateway):
     for bad in (b"Authorization: Bearer canary-token\x01", b"X-Api-Key: canary-token\x00", b"X Api Key: canary-token"):
         got, _ = await talk(gateway.url, request(gateway.url + PATH, token="", headers=[bad]))

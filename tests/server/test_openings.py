@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from coderai.errors import BadSettings
 from coderai.server.openings import bind, openings
 from coderai.settings import Settings
 
@@ -60,6 +61,12 @@ async def test_a_start_that_fails_makes_no_database_and_gives_its_addresses_back
         )
     assert list(tmp_path.iterdir()) == []
     bind("--http-address", f"127.0.0.1:{port}").close()
+
+
+@pytest.mark.parametrize("host", ["300.1.1.1", "nowhere.invalid"])
+def test_a_host_that_is_none_is_named(host: str):
+    with pytest.raises(BadSettings, match=f"cannot listen on --http-address {host}:80: its name cannot be resolved"):
+        bind("--http-address", f"{host}:80")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from coderai.store.migrations import HEAD
 from coderai.store.prepare import prepare, revision
 from coderai.store.schema import changes
 from coderai.store.trouble import driver_errors, translated, unavailable
+from coderai.store.turns import Turns
 from coderai.store.writer import RecordStore
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -53,6 +54,7 @@ class Store:
         records: RecordStore,
         deployment_id: str,
         clock: Callable[[], datetime] = _now,
+        turns: Turns | None = None,
     ) -> None:
         self.engine = engine
         self.records = records
@@ -66,6 +68,7 @@ class Store:
         """What this process has said of itself; see ``processes.introduce``."""
         self.dialect: Dialect = "postgresql" if location.path is None else "sqlite"
         self._location = location
+        self._turns = turns
         self._driver_errors = driver_errors(self.dialect)
 
     @asynccontextmanager
@@ -78,7 +81,7 @@ class Store:
             async with self.engine.connect() as connection, _cutting(connection) as cut_after:
                 await connection.execution_options(coderai_writes=True)
                 cut_after(_WRITE_SECONDS)
-                async with connection.begin():
+                async with self.turn(), connection.begin():
                     try:
                         yield connection
                         await self.changed(connection, *topics)
@@ -101,6 +104,10 @@ class Store:
                         yield connection
                     finally:
                         cut_after(_READ_SECONDS)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """The turn to write: in SQLite one task at a time, the recorder among them; in PostgreSQL everybody's."""
+        return nullcontext() if self._turns is None else self._turns.mine()
 
     async def changed(self, connection: AsyncConnection, *topics: str) -> None:
         """Let every watcher of ``changes()`` know *topics* once the transaction of *connection* is committed."""
@@ -174,8 +181,9 @@ async def open_store(
     engine = _sqlite_engine(location.path, synchronous) if location.path else _postgres_engine(location.dsn)
     try:
         deployment_id = await _prepare(engine, location, create=create)
-        async with _records(location, synchronous) as records:
-            store = Store(engine, location, records, deployment_id, clock)
+        turns = Turns(_BUSY_MS / 1000) if location.path is not None else None
+        async with _records(location, synchronous, turns) as records:
+            store = Store(engine, location, records, deployment_id, clock, turns)
             if jobs:
                 await processes.register(store)
                 await processes.close_orphans(store)
@@ -219,14 +227,16 @@ def _refused(location: Location, error: Exception) -> StoreError:
     return unavailable(error)
 
 
-def _records(location: Location, synchronous: Synchronous) -> AbstractAsyncContextManager[RecordStore]:
-    if location.path is None:
+def _records(
+    location: Location, synchronous: Synchronous, turns: Turns | None
+) -> AbstractAsyncContextManager[RecordStore]:
+    if location.path is None or turns is None:
         from coderai.store.writer_postgres import open_records as open_postgres
 
         return open_postgres(location.dsn, new_id())
     from coderai.store.writer_sqlite import open_records as open_sqlite
 
-    return open_sqlite(location.path, new_id(), sqlite_pragmas(synchronous))
+    return open_sqlite(location.path, new_id(), sqlite_pragmas(synchronous), turns)
 
 
 def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
@@ -235,6 +245,7 @@ def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
         f"PRAGMA busy_timeout={_BUSY_MS}",
         f"PRAGMA synchronous={synchronous}",
         "PRAGMA foreign_keys=ON",
+        "PRAGMA wal_autocheckpoint=4000",  # 16 MB: fewer, larger checkpoints
     )
 
 

@@ -8,7 +8,8 @@ interceptions), so that both ways agree also when many processes write.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select, text, tuple_
+import msgspec
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.store.schema import interceptions, session_facets, sessions
@@ -62,53 +63,79 @@ MERGE_FACET = (
 
 _COLUMNS = ", ".join(column.name for column in sessions.c)
 _REPLACE = ", ".join(f"{c.name} = excluded.{c.name}" for c in sessions.c if not c.primary_key)
-_MINE = "session_id = :session_id AND initiator_id = :initiator_id AND ended_at IS NOT NULL"
+_ENDED = "i.session_id = a.session_id AND i.initiator_id = a.initiator_id AND i.ended_at IS NOT NULL"
 _FACET_COLUMNS = "session_id, initiator_id, provider, provider_name, model, client"
+_FACETS = ", ".join(f"i.{name}" for name in _FACET_COLUMNS.split(", "))
 
 
 def _token_sum(name: str) -> str:
     return (
-        f"CAST(coalesce((SELECT sum(u.{name}) FROM aibridge_token_usages u JOIN aibridge_interceptions i"
-        " ON i.id = u.interception_id WHERE i.session_id = a.session_id AND i.initiator_id = a.initiator_id"
-        " AND i.ended_at IS NOT NULL), 0) AS BIGINT)"
+        f"CAST(coalesce((SELECT sum(u.{name}) FROM aibridge_interceptions i JOIN aibridge_token_usages u"
+        f" ON u.interception_id = i.id WHERE {_ENDED}), 0) AS BIGINT)"
     )
 
 
-RECOUNT = (
-    f"""
-    INSERT INTO sessions ({_COLUMNS})
-    SELECT a.session_id, a.initiator_id, f.started_at, f.id, f.client, f.metadata, a.ended_at,
-        coalesce(p.created_at, f.started_at), p.created_at, p.interception_id, a.interceptions, a.threads,
-        {", ".join(_token_sum(name) for name in _SUMS[2:])}
-    FROM (
-        SELECT session_id, initiator_id, max(ended_at) AS ended_at, count(*) AS interceptions,
-            count(DISTINCT coalesce(thread_root_id, id)) AS threads
-        FROM aibridge_interceptions WHERE {_MINE} GROUP BY session_id, initiator_id
-    ) a
-    JOIN aibridge_interceptions f ON f.id = (
-        SELECT id FROM aibridge_interceptions WHERE {_MINE} ORDER BY started_at, id LIMIT 1
+def _recounting(keys: str) -> tuple[str, ...]:
+    """Return statements that compute anew the sessions whose keys the query *keys* yields, as session_id, initiator_id.
+
+    Keys come first in every join: SQLite takes the tables of a CROSS JOIN in the order in which they are written.
+    """
+    return (
+        f"""
+        WITH k AS ({keys}), a AS (
+            SELECT i.session_id, i.initiator_id, max(i.ended_at) AS ended_at, count(*) AS interceptions,
+                count(DISTINCT coalesce(i.thread_root_id, i.id)) AS threads
+            FROM k AS a CROSS JOIN aibridge_interceptions AS i WHERE {_ENDED} GROUP BY i.session_id, i.initiator_id
+        )
+        INSERT INTO sessions ({_COLUMNS})
+        SELECT a.session_id, a.initiator_id, f.started_at, f.id, f.client, f.metadata, a.ended_at,
+            coalesce(p.created_at, f.started_at), p.created_at, p.interception_id, a.interceptions, a.threads,
+            {", ".join(_token_sum(name) for name in _SUMS[2:])}
+        FROM a
+        JOIN aibridge_interceptions f ON f.id = (
+            SELECT i.id FROM aibridge_interceptions i WHERE {_ENDED} ORDER BY i.started_at, i.id LIMIT 1
+        )
+        LEFT JOIN aibridge_user_prompts p ON p.interception_id = (
+            SELECT q.interception_id FROM aibridge_interceptions i
+            JOIN aibridge_user_prompts q ON q.interception_id = i.id
+            WHERE {_ENDED} ORDER BY q.created_at DESC, q.interception_id DESC LIMIT 1
+        )
+        WHERE true
+        ON CONFLICT (id, initiator_id) DO UPDATE SET {_REPLACE}
+        """,
+        f"""
+        WITH k AS ({keys}) DELETE FROM sessions WHERE (id, initiator_id) IN (
+            SELECT a.session_id, a.initiator_id FROM k AS a
+            WHERE NOT EXISTS (SELECT 1 FROM aibridge_interceptions AS i WHERE {_ENDED})
+        )
+        """,
+        f"""
+        WITH k AS ({keys}) DELETE FROM session_facets
+        WHERE (session_id, initiator_id) IN (SELECT session_id, initiator_id FROM k)
+        """,
+        f"""
+        WITH k AS ({keys})
+        INSERT INTO session_facets ({_FACET_COLUMNS}, on_behalf_of, first_at, last_at, n)
+        SELECT {_FACETS}, coalesce(i.on_behalf_of, ''), min(i.started_at), max(i.started_at), count(*)
+        FROM k AS a CROSS JOIN aibridge_interceptions AS i WHERE {_ENDED}
+        GROUP BY {_FACETS}, coalesce(i.on_behalf_of, '')
+        """,
     )
-    LEFT JOIN aibridge_user_prompts p ON p.interception_id = (
-        SELECT q.interception_id FROM aibridge_user_prompts q
-        JOIN aibridge_interceptions i ON i.id = q.interception_id
-        WHERE i.session_id = :session_id AND i.initiator_id = :initiator_id AND i.ended_at IS NOT NULL
-        ORDER BY q.created_at DESC, q.interception_id DESC LIMIT 1
-    )
-    WHERE true
-    ON CONFLICT (id, initiator_id) DO UPDATE SET {_REPLACE}
-    """,
-    f"""
-    DELETE FROM sessions WHERE id = :session_id AND initiator_id = :initiator_id
-    AND NOT EXISTS (SELECT 1 FROM aibridge_interceptions WHERE {_MINE})
-    """,
-    "DELETE FROM session_facets WHERE session_id = :session_id AND initiator_id = :initiator_id",
-    f"""
-    INSERT INTO session_facets ({_FACET_COLUMNS}, on_behalf_of, first_at, last_at, n)
-    SELECT {_FACET_COLUMNS}, coalesce(on_behalf_of, ''), min(started_at), max(started_at), count(*)
-    FROM aibridge_interceptions WHERE {_MINE} GROUP BY {_FACET_COLUMNS}, coalesce(on_behalf_of, '')
-    """,
-)
+
+
+RECOUNT_ONE = _recounting("SELECT CAST(:session_id AS TEXT) AS session_id, CAST(:initiator_id AS TEXT) AS initiator_id")
 """Statements that compute one session anew, with ``:session_id`` and ``:initiator_id``."""
+
+# With ``:keys``, a JSON array of pairs.
+_RECOUNT = {
+    "sqlite": _recounting(
+        "SELECT json_extract(value, '$[0]') AS session_id, json_extract(value, '$[1]') AS initiator_id"
+        " FROM json_each(:keys)"
+    ),
+    "postgresql": _recounting(
+        "SELECT value ->> 0 AS session_id, value ->> 1 AS initiator_id FROM json_array_elements(CAST(:keys AS json))"
+    ),
+}
 
 
 async def lock_sessions(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
@@ -126,18 +153,9 @@ async def recount(connection: AsyncConnection, keys: Sequence[SessionKey] | None
 
 
 async def _recount_some(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:
-    mine = tuple_(interceptions.c.session_id, interceptions.c.initiator_id).in_(keys)
-    present = select(interceptions.c.session_id, interceptions.c.initiator_id).where(
-        mine, interceptions.c.ended_at.is_not(None)
-    )
-    left = {(row[0], row[1]) for row in await connection.execute(present.distinct())}
-    if gone := [key for key in keys if key not in left]:
-        await connection.execute(delete(sessions).where(tuple_(sessions.c.id, sessions.c.initiator_id).in_(gone)))
-        facet = tuple_(session_facets.c.session_id, session_facets.c.initiator_id)
-        await connection.execute(delete(session_facets).where(facet.in_(gone)))
-    for session_id, initiator_id in sorted(left):
-        for statement in RECOUNT:
-            await connection.execute(text(statement), {"session_id": session_id, "initiator_id": initiator_id})
+    asked = {"keys": msgspec.json.encode(keys).decode()}
+    for statement in _RECOUNT[connection.dialect.name]:
+        await connection.execute(text(statement), asked)
 
 
 async def _all_keys(connection: AsyncConnection) -> list[SessionKey]:

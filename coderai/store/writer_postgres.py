@@ -23,7 +23,7 @@ from coderai.store import record_rows as r
 from coderai.store import schema
 from coderai.store import writer as w
 from coderai.store.plan import Caller, Plan, State, Thread, Values
-from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT
+from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT_ONE
 from coderai.store.trouble import Indigestible, translated_asyncpg
 from coderai.store.types import Moment
 from coderai.store.watching import POSTGRES_SETTINGS
@@ -236,7 +236,7 @@ class _Batch:
         await self._put(_FACET, facets)
         for key in plan.to_recount():
             await self._rows("SELECT 1 FROM sessions WHERE id = $1 AND initiator_id = $2 FOR UPDATE", *key)
-            for statement in RECOUNT:
+            for statement in RECOUNT_ONE:
                 named = statement.replace(":session_id", "$1").replace(":initiator_id", "$2")
                 await self._connection.execute(named, *key)
 

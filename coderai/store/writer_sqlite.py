@@ -22,8 +22,9 @@ from coderai.records import Link
 from coderai.store import record_rows as r
 from coderai.store import writer as w
 from coderai.store.plan import Caller, Plan, State, Values
-from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT
+from coderai.store.rollup import MERGE_FACET, MERGE_SESSION, RECOUNT_ONE
 from coderai.store.trouble import Indigestible, translated_sqlite
+from coderai.store.turns import Turns
 from coderai.store.types import to_micros
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ E = TypeVar("E")
 
 _SETTINGS = (
     "PRAGMA journal_mode=WAL",
-    "PRAGMA wal_autocheckpoint=4000",  # 16 MB: fewer, larger checkpoints
     "PRAGMA cache_size=-16000",
     "PRAGMA temp_store=MEMORY",
 )
@@ -95,9 +95,11 @@ _VALUES = Values(moment=to_micros, flag=int)
 
 
 @asynccontextmanager
-async def open_records(path: Path, process_id: str, pragmas: Sequence[str]) -> AsyncIterator["SqliteRecords"]:
+async def open_records(
+    path: Path, process_id: str, pragmas: Sequence[str], turns: Turns
+) -> AsyncIterator["SqliteRecords"]:
     """Run the writer's thread for as long as the context lasts. Raises StoreUnavailable."""
-    records = SqliteRecords(path, process_id, pragmas)
+    records = SqliteRecords(path, process_id, pragmas, turns)
     # The thread gives the interpreter away in every call of SQLite. A busy event loop would give it back only after
     # the switch interval, by default 5 ms: measured with two cores, a commit then took seconds.
     interval = sys.getswitchinterval()
@@ -115,11 +117,12 @@ async def open_records(path: Path, process_id: str, pragmas: Sequence[str]) -> A
 class SqliteRecords:
     """A ``RecordStore``. The thread lives from ``start`` to ``stop``."""
 
-    def __init__(self, path: Path, process_id: str, pragmas: Sequence[str]) -> None:
+    def __init__(self, path: Path, process_id: str, pragmas: Sequence[str], turns: Turns) -> None:
         self.process_id = process_id
         self.indigestible = 0
         self._path = path
         self._pragmas = pragmas
+        self._turns = turns
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="coderai-records", daemon=True)
         self._transaction: _Transaction | None = None
@@ -140,7 +143,8 @@ class SqliteRecords:
 
     async def commit(self, batch: Sequence[w.Item], known: Mapping[str, Link] = w.NO_LINKS) -> list[Link]:
         """See ``RecordStore.commit``."""
-        return await self._in_thread(lambda: self._commit(batch, known))
+        async with self._turns.mine():
+            return await self._in_thread(lambda: self._commit(batch, known))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -252,7 +256,7 @@ class _Transaction:
         self._put(_SESSION, sessions)
         self._put(_FACET, facets)
         for session_id, initiator_id in plan.to_recount():
-            for statement in RECOUNT:
+            for statement in RECOUNT_ONE:
                 self._execute(statement, {"session_id": session_id, "initiator_id": initiator_id})
 
     def _ask(self, question: str, about: Sequence[Any]) -> list[Any]:

@@ -19,6 +19,7 @@ from coderai.web import (
     connect,
     home,
     keys,
+    models,
     providers,
     sessions,
     settings,
@@ -81,6 +82,7 @@ def pages() -> list[Page]:
         *providers.PAGES,
     ]
 
+        *models.PAGES,
 
 def add_pages(app: web.Application, house: House) -> None:
     """Add the pages to *app*. What else it serves is not touched, and neither are its middlewares."""

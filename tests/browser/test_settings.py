@@ -10,7 +10,7 @@ PROVIDERS = "/ai/settings/providers"
 PAGES = (
     *(PROVIDERS, f"{PROVIDERS}/add", f"{PROVIDERS}/add?type=bedrock", f"{PROVIDERS}/openai"),
     *("/ai/settings/overrides", "/account/models", "/account/keys", "/settings?all=true", "/connect"),
-    *("/connect/claude-code", "/connect/codex"),
+    *("/connect/claude-code", "/connect/codex", "/ai/settings/models", "/ai/settings/models/add"),
 )
 
 

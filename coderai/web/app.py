@@ -21,6 +21,7 @@ from coderai.web import (
     keys,
     models,
     providers,
+    session,
     sessions,
     settings,
     signing_in,
@@ -76,13 +77,14 @@ def pages() -> list[Page]:
         *users.PAGES,
         *audit.PAGES,
         *sessions.PAGES,
+        *session.PAGES,
         *settings.PAGES,
         *keys.PAGES,
         *choices.PAGES,
         *providers.PAGES,
+        *models.PAGES,
     ]
 
-        *models.PAGES,
 
 def add_pages(app: web.Application, house: House) -> None:
     """Add the pages to *app*. What else it serves is not touched, and neither are its middlewares."""

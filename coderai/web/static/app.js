@@ -18,11 +18,11 @@ document.addEventListener("change", (event) => {
 });
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (!button) return;
   const label = button.textContent;
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(button.dataset.copy ?? original(button.dataset.copyFrom));
     button.textContent = "Copied";
   } catch {
     button.textContent = "Not allowed";
@@ -30,9 +30,46 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 });
 
+// What is shown by its code, because it cannot be seen, is copied as it was.
+function original(selector) {
+  const copy = document.querySelector(selector).cloneNode(true);
+  for (const unseen of copy.querySelectorAll(".unseen")) {
+    unseen.replaceWith(String.fromCodePoint(parseInt(unseen.textContent.slice(2), 16)));
+  }
+  return copy.textContent;
+}
+
+// Buttons that need this file; times that are told by the reader's clock.
+document.documentElement.classList.add("js");
+document.addEventListener("DOMContentLoaded", () => {
+  for (const field of document.querySelectorAll("[data-offset]")) field.value = -new Date().getTimezoneOffset();
+  for (const name of document.querySelectorAll("[data-zone]")) name.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+});
+
+// All details of a part of the page at once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-open], [data-close]");
+  if (!button) return;
+  const part = document.querySelector(button.dataset.open ?? button.dataset.close);
+  for (const each of part.querySelectorAll("details")) each.open = "open" in button.dataset;
+});
+
+// A part that is replaced by a newer one keeps open what its reader opened, and closed what he closed.
+let kept = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  kept = [...event.detail.target.querySelectorAll("details[id]")].map((each) => [each.id, each.open]);
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const [id, open] of kept) {
+    const each = document.getElementById(id);
+    if (each) each.open = open;
+  }
+  kept = [];
+});
+
 // Esc closes what is open: the menu, a question.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  const open = event.target.closest("details.menu[open], details.destroy[open]");
+  const open = event.target.closest("details.menu[open], details.destroy[open], details.drop[open]");
   if (open) { open.open = false; open.querySelector("summary").focus(); }
 });

@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +29,8 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n")
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]
 """As ``getaddrinfo`` gives it."""
+Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
+"""Takes a name and a port. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,18 @@ def _trust(ca_file: str) -> ssl.SSLContext:
 class Dialer:
     """Opens connections to targets, directly or through the next proxy."""
 
-    def __init__(self, rules: Rules, through: Onward | None = None, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        through: Onward | None = None,
+        *,
+        seconds: float = SECONDS,
+        resolve: Resolve | None = None,
+    ) -> None:
         self._rules = rules
         self._through = through
         self._seconds = seconds
+        self._resolve = resolve or _resolve
 
     async def dial(self, wanted: Connect) -> Side | Refusal:
         """Return the far side of a tunnel, or why there is none."""
@@ -115,16 +125,15 @@ class Dialer:
 
     async def _addresses(self, wanted: Connect) -> Sequence[Address] | Refusal:
         """Resolve the name, here and only once. Raises OSError."""
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(wanted.host, wanted.port, type=socket.SOCK_STREAM)
+            found = await self._resolve(wanted.host, wanted.port)
         except (socket.gaierror, UnicodeError):
             return _unreachable(f"the name {wanted.host} cannot be resolved")
         addresses = [str(each[4][0]) for each in found]
         good = set(self._rules.reachable(wanted.host, wanted.port, addresses))
         if not good or (self._through is not None and len(good) < len(set(addresses))):
             return private_address(wanted.host, wanted.port)  # the next proxy will choose for itself
-        return [cast(Address, each) for each in found if each[4][0] in good]
+        return [each for each in found if each[4][0] in good]
 
     async def _asked(self, proxy: Onward, wanted: Connect) -> Side | Refusal:
         """Ask the next proxy for the target. Raises OSError."""
@@ -155,6 +164,11 @@ class Dialer:
         finally:
             if not kept:
                 transport.abort()
+
+
+async def _resolve(host: str, port: int) -> Sequence[Address]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return cast(Sequence[Address], found)
 
 
 async def _connected(found: Sequence[Address]) -> Side:

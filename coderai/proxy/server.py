@@ -288,7 +288,7 @@ class Proxy:
         idle = now - self._limits.idle_seconds
         for session, handler in tuple(self._inside.sessions()):
             if not session.running and (session.token in dead or session.since < idle):
-                handler.close()  # what runs has been let in, and ends as it would without the proxy
+                handler.force_close()  # what runs has been let in, and ends as it would without the proxy
 
     def _look_at(self, blind: _Blind, now: float, dead: set[str]) -> None:
         if blind.tunnel is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 import ssl
 
 import pytest
@@ -251,3 +252,20 @@ async def test_private_addresses_are_refused_before_the_next_proxy_is_asked(prox
     async with serving(following) as url, proxy(rules=Rules(), through=onward(url, "")) as world:
         assert (await world.ask(connect("localhost:443"))).status == 403
     assert following.heads == []
+
+
+async def test_a_name_is_resolved_once_and_what_was_checked_is_dialled(proxy):
+    answers = ["127.0.0.1", "10.0.0.1"]
+    asked = []
+
+    async def resolve(host, port):
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (answers[(len(asked) - 1) % 2], port))]
+
+    async with serving(echo) as url, proxy(resolve=resolve) as world:
+        port = target(url).partition(":")[2]
+        wire = await world.tunnel(f"rebound.example:{port}")
+        wire.send(b"x")
+        assert await wire.reader.readexactly(1) == b"x"
+        assert (await world.ask(connect(f"rebound.example:{port}"))).status == 403
+    assert asked == ["rebound.example"] * 2

@@ -22,8 +22,7 @@ from coderai.providers.copilot import COPILOT
 from coderai.providers.registry import Instance, Registry
 from coderai.proxy.ca import Contexts
 from coderai.proxy.counts import Counts
-from coderai.proxy.dialing import Dialer, Onward
-from coderai.proxy.head import HeadReader
+from coderai.proxy.dialing import Dialer, Onward, Resolve
 from coderai.proxy.hosts import Hosts
 from coderai.proxy.inside import Inside
 from coderai.proxy.issuing import new_authority
@@ -108,6 +107,8 @@ class World:
     contexts: Contexts
     trust: ssl.SSLContext
     tls: bool
+    base: str
+    """The gateway's own URL."""
     stack: AsyncExitStack = field(repr=False)
 
     async def connect(self) -> "Wire":
@@ -213,11 +214,6 @@ def request(host: str, path: str, body: bytes = b"", method: str = "POST", *head
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def read(head: bytes) -> object:
-    """Read a head in one piece."""
-    return HeadReader().feed(head)
-
-
 @asynccontextmanager
 async def proxied(
     opened: Opening,
@@ -230,6 +226,7 @@ async def proxied(
     tls: bool = False,
     outside: bool = False,
     dial_seconds: float = 5.0,
+    resolve: Resolve | None = None,
     **options: object,
 ) -> AsyncIterator[World]:
     """Open a data plane and a proxy before it. Replies and other options are those of the data plane's fixture."""
@@ -239,14 +236,16 @@ async def proxied(
         first = setting.registry.all()[0]
         copilot = replace(first, name="copilot", type="copilot", family=COPILOT, keys=type(first.keys)())
         setting.registry.replace([*setting.registry.all(), copilot])
-        providers = Elsewhere(setting.registry, urls)
+        real = setting.registry.all()[0].base_url
+        providers = Elsewhere(setting.registry, {name: url.replace("REAL", real) for name, url in urls.items()})
         counts, contexts = Counts(), Contexts(AUTHORITY)
 
         def make(server: web.Server) -> web.RequestHandler:
             return web.RequestHandler(server, loop=asyncio.get_running_loop(), auto_decompress=False, access_log=None)
 
         hosts = Hosts(providers)
-        inside = Inside(setting.plane.handle, hosts, providers, counts, make)
+        pass_outside = setting.plane.handle_outside if outside else None
+        inside = Inside(setting.plane.handle, hosts, providers, counts, make, pass_outside)
         listener = socket.create_server(("127.0.0.1", 0))
         proxy = await stack.enter_async_context(
             listening(
@@ -255,7 +254,7 @@ async def proxied(
                 tokens,
                 hosts,
                 contexts,
-                Dialer(rules, through, seconds=dial_seconds),
+                Dialer(rules, through, seconds=dial_seconds, resolve=resolve),
                 inside,
                 counts,
                 limits or Limits(),
@@ -267,7 +266,7 @@ async def proxied(
         port = listener.getsockname()[1]
         yield World(
             port, proxy, setting.provider, setting.notebook, setting.plane, tokens, providers, counts, contexts,
-            trust, tls, clients,
+            trust, tls, setting.url, clients,
         )  # fmt: skip
 
 

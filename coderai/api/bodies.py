@@ -3,6 +3,7 @@
 from typing import Annotated, Final, TypeVar
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from coderai.api.parameters import unstorable
@@ -111,10 +112,15 @@ async def read(request: web.Request, kind: type[B]) -> B:
 
 async def _bytes(request: web.Request) -> bytes:
     raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > MOST_BYTES:
-            raise TooLarge("The request body is too large; the limit is 1 MiB.")
+    try:
+        async for chunk in request.content.iter_any():
+            raw += chunk
+            if len(raw) > MOST_BYTES:
+                raise TooLarge("The request body is too large; the limit is 1 MiB.")
+    except RequestPayloadError as error:
+        raise Invalid("The request body is not what its headers announce.") from error
+    except ConnectionError as error:
+        raise Invalid("The client left before its request was complete.") from error
     return bytes(raw)
 
 

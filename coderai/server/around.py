@@ -1,5 +1,6 @@
 """What is done around everything but calls of models: requests that could be read in two ways, redirects, HSTS."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -18,7 +19,7 @@ _FOR_PROGRAMS: Final = ("/api/", "/healthz", "/readyz")
 _LOOKING: Final = ("GET", "HEAD")
 
 
-def around(handler: Handler, settings: Settings) -> Handler:
+def around(handler: Handler, settings: Settings, body_seconds: float = 60.0) -> Handler:
     """Return *handler* with everything before and behind it that the settings want."""
     hsts = _hsts(settings)
     secure = settings.access_url.startswith("https:")
@@ -28,7 +29,9 @@ def around(handler: Handler, settings: Settings) -> Handler:
         over_tls = request.secure
         response = _ambiguous(request) or _elsewhere(request, access_url)
         if response is None:
-            response = await handler(request)
+            response = await (
+                handler(request) if request.content.is_eof() else _in_time(handler, request, body_seconds)
+            )
         if over_tls:
             _secure_cookies(response)
         if hsts and (over_tls or secure) and not response.prepared:
@@ -51,6 +54,27 @@ def _ambiguous(request: web.BaseRequest) -> web.StreamResponse | None:
     if host is not None and not _HOST.fullmatch(host):
         return refusal(400, "the header Host is no name or address with a port")
     return None
+
+
+async def _in_time(handler: Handler, request: web.BaseRequest, seconds: float) -> web.StreamResponse:
+    """Give up a body that trickles in: here they are small, and anybody may send one. The handler then has its time."""
+    loop, content = asyncio.get_running_loop(), request.content
+
+    def give_up() -> None:
+        if not content.is_eof():
+            limit.reschedule(loop.time())
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            timer = loop.call_later(seconds, give_up)
+            try:
+                return await handler(request)
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return refusal(408, f"the request body did not come within {seconds:g} s")
 
 
 def _elsewhere(request: web.BaseRequest, access_url: str) -> web.StreamResponse | None:

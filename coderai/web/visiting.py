@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from multidict import MultiDict, MultiMapping
 
 from coderai.errors import Forbidden, Invalid, NotSignedIn
@@ -78,7 +79,10 @@ class Visit:
         """Return the fields of a form of ours. Raises Invalid, and Forbidden for a form of somebody else."""
         if self.request.content_length is None or self.request.content_length > _FORM_BYTES:
             raise Invalid("the form is too large; it may have 1 MiB")
-        posted = await self.request.post()
+        try:
+            posted = await self.request.post()
+        except (RequestPayloadError, ConnectionError) as error:
+            raise Invalid("the form did not come whole") from error
         fields = MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
         if self.known is not None and not hmac.compare_digest(fields.get("csrf", "").encode(), self.csrf.encode()):
             raise Forbidden("this form is too old, or was made by another site; load the page again, and repeat")

@@ -1,8 +1,10 @@
 """Who gets in, and what everybody sees: probes, sign-in, refusals."""
 
+import asyncio
 from io import BytesIO
 
 import pytest
+from yarl import URL
 
 from coderai import __version__
 from tests.api.conftest import Api
@@ -100,3 +102,14 @@ async def test_a_bad_body_is_a_400(api: Api, body: bytes, message: str) -> None:
 async def test_head_is_like_get(api: Api) -> None:
     answer = await api.ask("HEAD", "users/me")
     assert (answer.status, answer.text) == (200, "")
+
+
+async def test_wrong_chunks_are_a_400(api: Api) -> None:
+    url = URL(api.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(b"POST /api/v2/users/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await writer.drain()
+    writer.write(b'4\r\n{"a"\r\nxyz\r\n')
+    async with asyncio.timeout(5):
+        assert b" 400 " in await reader.readline()
+    writer.close()

@@ -33,13 +33,13 @@ async def _said(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings | None = None, **bounds: float) -> AsyncIterator[str]:
+async def _opened(settings: Settings | None = None, body_seconds: float = 60.0, **bounds: float) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", _said)
     runner = runner_for(app)
     await runner.setup()
     assert runner.server is not None
-    runner.server.request_handler = around(runner.server.request_handler, settings or Settings())
+    runner.server.request_handler = around(runner.server.request_handler, settings or Settings(), body_seconds)
     opening = bind("--http-address", "127.0.0.1:0")
     servers = await open_listener(runner, opening, bounds=replace(Bounds(), **bounds))  # type: ignore[arg-type]
     try:

@@ -224,6 +224,19 @@ async def test_a_body_has_the_time_that_its_handler_gives_it(opened: Opening):
         writer.close()
 
 
+async def test_a_body_that_trickles_in_is_given_up(opened: Opening):
+    async with opened(body_seconds=0.2) as url:
+        reader, writer = await connect(url)
+        writer.write(POST + b"Content-Length: 9999\r\n\r\n")
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(reader.readline())
+            while not told.done():
+                writer.write(b"a")
+                await asyncio.sleep(0.02)
+        writer.close()
+    assert told.result() == b"HTTP/1.1 408 Request Timeout\r\n"
+
+
 async def test_a_handler_that_fails_answers_in_json_and_does_not_say_why(opened: Opening, caplog):
     async with opened() as url:
         got, _ = await talk(url, b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -22,8 +22,9 @@ from coderai.observe.timeline import Observer
 from coderai.providers.registry import Registry
 from coderai.proxy.ca import Authority, Contexts
 from coderai.proxy.counts import Counts
+from coderai.proxy.describing import described
 from coderai.proxy.dialing import Dialer, onward
-from coderai.proxy.files import Pair, authority_files, listener_files
+from coderai.proxy.files import Pair, authority_files, listener_files, read_certificate
 from coderai.proxy.head import canonical
 from coderai.proxy.hosts import Hosts
 from coderai.proxy.inside import Inside
@@ -149,7 +150,7 @@ async def intercepting(
         url = opening.url("https" if ready.tls is not None else "http")
         host = split_address(opening.address)[0] or ""
         door.certificate_pem = lambda: ready.contexts.authority.certificate_pem
-        door.host = "" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        door.host = _known_as(host, ready.listener)
         door.port, door.tls = opening.sockets[0].getsockname()[1], ready.tls is not None
         for name, owner in hosts.excluded().items():
             log.warning("provider is not reached through the proxy: another one has its base URL", provider=name,
@@ -160,6 +161,13 @@ async def intercepting(
             door.certificate_pem = None
             for job in jobs:
                 job.cancel()
+
+
+def _known_as(host: str, listener: Pair | None) -> str:
+    """Return where clients find the proxy: its certificate says it, else its address; empty: where the gateway is."""
+    if listener is not None and (names := described(read_certificate(listener.cert)).names):
+        return next((name for name in names if "*" not in name), "")
+    return "" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
 async def _follow(context: ssl.SSLContext, files: Pair) -> None:

@@ -14,7 +14,13 @@ Record = dict[str, Any]
 
 
 def faults(
-    tool: Tool, byok: bool, token: str, ended: Ended, records: Sequence[Record], seen: Sequence[Seen]
+    tool: Tool,
+    byok: bool,
+    token: str,
+    ended: Ended,
+    records: Sequence[Record],
+    seen: Sequence[Seen],
+    own_key: str = OWN_KEY,
 ) -> Iterator[str]:
     """Yield what is wrong, in words."""
     if ended.code is None:
@@ -30,8 +36,8 @@ def faults(
         return
     yield from _loop(first, last)
     for one in (first, last):
-        yield from _who(tool, byok, one)
-    yield from _provider(tool, byok, token, seen)
+        yield from _who(tool, byok, one, own_key)
+    yield from _provider(tool, byok, token, seen, own_key)
 
 
 def _loop(first: Record, last: Record) -> Iterator[str]:
@@ -49,17 +55,17 @@ def _loop(first: Record, last: Record) -> Iterator[str]:
         yield "the two exchanges are in different sessions"
 
 
-def _who(tool: Tool, byok: bool, one: Record) -> Iterator[str]:
+def _who(tool: Tool, byok: bool, one: Record, own_key: str) -> Iterator[str]:
     if one["client"] != tool.label:
         yield f"recorded as client: {one['client']} ({one['user_agent']})"
     if bool(one.get("client_session_id")) != tool.has_session:
         yield f"recorded as the tool's own session: {one.get('client_session_id')}"
-    yield from whose(tool.family, byok, one)
+    yield from whose(tool.family, byok, one, own_key)
 
 
-def whose(family: str, byok: bool, one: Record) -> Iterator[str]:
+def whose(family: str, byok: bool, one: Record, own_key: str = OWN_KEY) -> Iterator[str]:
     """Yield what is wrong about the key and the ending."""
-    key = OWN_KEY if byok else CENTRAL_KEYS[family]
+    key = own_key if byok else CENTRAL_KEYS[family]
     credential = ("byok" if byok else "centralized", mask(key))
     if (one["credential_kind"], one["credential_hint"]) != credential:
         yield f"recorded as credential: {one['credential_kind']} {one['credential_hint']}"
@@ -67,12 +73,12 @@ def whose(family: str, byok: bool, one: Record) -> Iterator[str]:
         yield f"recorded as ending: {one['ending']} {one.get('error_message')}"
 
 
-def _provider(tool: Tool, byok: bool, token: str, seen: Sequence[Seen]) -> Iterator[str]:
+def _provider(tool: Tool, byok: bool, token: str, seen: Sequence[Seen], own_key: str) -> Iterator[str]:
     if not any(map(brings_result, seen)):
         yield "the result of the command did not reach the provider"
     if any(token in value for each in seen for value in each.headers.values()):
         yield "the gateway token reached the provider"
-    key = OWN_KEY if byok else CENTRAL_KEYS[tool.family]
+    key = own_key if byok else CENTRAL_KEYS[tool.family]
     if not all(any(key in value for value in each.headers.values()) for each in seen):
         yield "a request reached the provider without the right key"
 

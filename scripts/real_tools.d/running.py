@@ -8,9 +8,11 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 from tools import PROMPT, QUIET, Tool
@@ -94,21 +96,29 @@ class Row(Protocol):
 class Gateway:
     """A real server on a throw-away data directory."""
 
-    def __init__(self, data_dir: Path, provider_url: str) -> None:
-        self._data_dir = data_dir
+    def __init__(
+        self,
+        data_dir: Path,
+        provider_url: str,
+        *,
+        providers: Mapping[str, str] = _PROVIDERS,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._options = options
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CODER", "HTTP", "http"))}
-        self._env = kept | {"CODERAI_DATA_DIR": str(data_dir)}
+        self._env = kept | {"CODERAI_DATA_DIR": str(data_dir), **environment}
         self._providers: dict[str, str] = {}
-        for number, (name, family) in enumerate(_PROVIDERS.items()):
+        for number, (name, family) in enumerate(providers.items()):
             prefix = f"CODER_AIBRIDGE_PROVIDER_{number}_"
-            base = provider_url + ("/v1" if family == "openai" else "")
+            base = provider_url and provider_url + ("/v1" if family == "openai" else "")
             self._providers |= {prefix + "NAME": name, prefix + "TYPE": family, prefix + "BASE_URL": base}
             if name in CENTRAL_KEYS:
                 self._providers[prefix + "KEY"] = CENTRAL_KEYS[name]
 
     async def __aenter__(self) -> Self:
         command = (sys.executable, "-m", "coderai", "server", "--aibridge-enabled", "--http-address=127.0.0.1:0")
-        self._process = await start(*command, env=self._env | self._providers)
+        self._process = await start(*command, *self._options, env=self._env | self._providers)
         assert self._process.stdout is not None
         said: list[str] = []
         async with asyncio.timeout(30):
@@ -151,13 +161,21 @@ class Gateway:
         whole = [await self._coderai("interceptions", "show", one["id"], "-o", "json") for one in listed]
         return sorted(whole, key=lambda one: one["started_at"])
 
+    async def text(self, *arguments: str) -> str:
+        """Return what a command prints."""
+        return await self._said(arguments)
+
     async def _coderai(self, *arguments: str) -> Any:
+        said = await self._said(arguments)
+        return json.loads(said) if "json" in arguments else None
+
+    async def _said(self, arguments: Sequence[str]) -> str:
         command = (sys.executable, "-m", "coderai", *arguments)
         process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=self._env)
         out, err = await process.communicate()
         if process.returncode:
             raise RuntimeError(f"coderai {' '.join(arguments[:2])}: {err.decode()}")
-        return json.loads(out) if "json" in arguments else None
+        return out.decode()
 
 
 class Home:

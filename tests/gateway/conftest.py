@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from coderai.access.addresses import NOBODY, TrustedProxies
 from coderai.access.callers import Caller
 from coderai.demo.provider import ScriptedProvider
 from coderai.errors import NotSignedIn, StoreUnavailable
@@ -155,6 +156,7 @@ async def _opened(
     connect_seconds: float = CONNECT_SECONDS,
     pace: Pace = PACE,
     sockets_per_token: int = PER_TOKEN,
+    proxies: TrustedProxies = NOBODY,
 ) -> AsyncIterator[Setting]:
     async with AsyncExitStack() as stack:
         provider = ScriptedProvider(replies)
@@ -190,6 +192,7 @@ async def _opened(
             allow_byok=allow_byok,
             limits=limits,
             actors=actors,
+            proxies=proxies,
         )
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/api/v2/aibridge/{tail:.*}", plane.handle)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from coderai.access.addresses import trusted_proxies
 from coderai.demo.answers_chat import chat_answer
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.provider import Pause
@@ -152,6 +153,18 @@ async def test_who_has_no_token_that_works_is_counted_by_address(opened: Opening
         async with setting.post("/anthropic/v1/messages", MESSAGES) as answer:
             statuses.append(answer.status)
     assert statuses == [401, 429, 429, 200]
+
+
+async def test_strangers_behind_a_trusted_proxy_are_counted_one_by_one(opened: Opening):
+    proxies = trusted_proxies(["127.0.0.1"], ["X-Forwarded-For"])
+    async with opened(limits=Limits(per_second=1, clock=Clock()), proxies=proxies) as setting:
+        statuses = []
+        for address in ("203.0.113.1", "203.0.113.2", "203.0.113.1"):
+            headers = {"X-Forwarded-For": address}
+            url = setting.url + "/anthropic/v1/messages"
+            async with setting.client.post(url, json=MESSAGES, headers=headers) as answer:
+                statuses.append(answer.status)
+    assert statuses == [401, 401, 429]
 
 
 @pytest.mark.parametrize("path", ["/anthropic/v1/messages", "/anthropic/v1/messages/count_tokens"])

@@ -14,7 +14,7 @@ from sqlalchemy import case, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from coderai.store.retention import leave_room
+from coderai.store.pace import Pace
 from coderai.store.rollup import lock_sessions, recount
 from coderai.store.rows import AnyRow
 from coderai.store.schema import (
@@ -48,26 +48,26 @@ class Erased:
 
 
 async def erase_records(
-    store: "Store", user_id: str, username: str, *, batch: int = 50, seconds: float = math.inf
+    store: "Store", user_id: str, username: str, *, batch: int = 400, seconds: float = math.inf
 ) -> tuple[Erased, bool]:
     """Empty the ended exchanges of a user, and those that others made on that user's behalf.
 
     Returns what was done, and whether that was all: after some *seconds* it stops, and the next call goes on. Raises
     StoreUnavailable; what was erased until then stays erased.
     """
-    total, until = Erased(), time.monotonic() + seconds
+    total, until, pace = Erased(), time.monotonic() + seconds, Pace(store, batch)
     for mine in (_row.initiator_id == user_id, _acted_for(user_id, username)):
         after: _Place | None = None
         while True:
-            began = time.monotonic()
             async with store.transaction() as db:
-                done, after = await _erase_some(db, mine, username, user_id, after, batch)
+                with pace.working():
+                    done, after = await _erase_some(db, mine, username, user_id, after, pace.batch)
             total += done
             if after is None:
                 break
             if time.monotonic() >= until:
                 return total, False
-            await leave_room(began)
+            await pace.rest()
     return total, True
 
 

@@ -1,9 +1,6 @@
 """Delete what is too old, in batches that never hold up the recorder for long, one process at a time."""
 
-import asyncio
-import contextlib
 import math
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,22 +8,22 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table, delete, func, select
+from sqlalchemy import Table, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.store import schema
+from coderai.store.matching import unindexed
+from coderai.store.pace import Pace, give_space_back
 from coderai.store.rollup import lock_sessions, recount
 from coderai.store.schema import api_keys, audit_logs, interceptions
-from coderai.store.trouble import translated
 
 if TYPE_CHECKING:
     from coderai.store.engine import Store
 
 _LOCK = 0x0C0DE9E7  # any number, as long as it stays the same
-_PAUSE = 0.1
-"""SQLite's waiting writers look again every tenth of a second at least: leave them such a gap."""
-_VACUUM_PAGES = 256
+_WHOLE = 4
+"""Times as many rows may come along with a batch, so that sessions go in one piece and are counted anew once."""
 _ROWS = 1_000
 """Of tables whose rows have nothing below them, in one transaction."""
 _CHILDREN = (schema.model_thoughts, schema.tool_usages, schema.token_usages, schema.user_prompts)
@@ -52,7 +49,7 @@ class Purged:
 
 
 async def purge(
-    store: "Store", older_than: datetime, *, batch: int = 100, dry_run: bool = False, seconds: float = math.inf
+    store: "Store", older_than: datetime, *, batch: int = 400, dry_run: bool = False, seconds: float = math.inf
 ) -> Purged:
     """Delete interceptions that started before *older_than*, ended or not, with all their rows.
 
@@ -63,19 +60,17 @@ async def purge(
     if dry_run:
         async with store.reading() as connection:
             return await _count(connection, older_than)
-    total, until = Purged(), time.monotonic() + seconds
+    total, until, pace = Purged(), time.monotonic() + seconds, Pace(store, batch)
     async with _only_one(store) as mine:
         while mine:
-            began = time.monotonic()
             async with store.transaction() as connection:
-                done = await _purge_some(connection, older_than, batch)
+                with pace.working():
+                    done = await _purge_some(connection, older_than, pace.batch)
             total += done
             if done.interceptions == 0 or time.monotonic() >= until:
                 break
-            await leave_room(began)
-    if total.interceptions and store.dialect == "sqlite":
-        with translated():
-            await asyncio.to_thread(_give_space_back, str(store.engine.url.database))
+            await pace.rest()
+    await give_space_back(store, until)
     return total
 
 
@@ -105,6 +100,13 @@ async def count_due(store: "Store", expired_before: datetime | None, older_than:
     return tokens, entries
 
 
+async def count_records(store: "Store", older_than: datetime) -> int:
+    """Return how many interceptions started before the given time."""
+    query = select(func.count()).select_from(interceptions).where(interceptions.c.started_at < older_than)
+    async with store.reading() as connection:
+        return int((await connection.execute(query)).scalar_one())
+
+
 async def oldest_record(store: "Store") -> datetime | None:
     """Return when the oldest interception started."""
     async with store.reading() as connection:
@@ -112,37 +114,28 @@ async def oldest_record(store: "Store") -> datetime | None:
         return found
 
 
-async def leave_room(began: float) -> None:
-    """Stay away for as long as the work since *began* took: half of the time belongs to the recorder."""
-    await asyncio.sleep(max(_PAUSE, time.monotonic() - began))
-
-
 async def _delete_all(store: "Store", table: Table, condition: ColumnElement[bool]) -> int:
-    deleted = 0
+    deleted, pace = 0, Pace(store, _ROWS)
     while True:
-        began = time.monotonic()
-        some = select(table.c.id).where(condition).limit(_ROWS)
         async with store.transaction() as connection:
-            done = int((await connection.execute(delete(table).where(table.c.id.in_(some)))).rowcount)
+            with pace.working():
+                some = select(table.c.id).where(condition).limit(pace.batch)
+                done = int((await connection.execute(delete(table).where(table.c.id.in_(some)))).rowcount)
         deleted += done
-        if done < _ROWS:
+        if done == 0:
             return deleted
-        await leave_room(began)
+        await pace.rest()
 
 
 async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: int) -> Purged:
-    query = (
-        select(interceptions.c.id, interceptions.c.session_id, interceptions.c.initiator_id)
-        .where(interceptions.c.started_at < older_than)
-        .order_by(interceptions.c.started_at, interceptions.c.id)
-        .limit(batch)
-        .with_for_update(skip_locked=True)
-    )
-    rows = (await connection.execute(query)).all()
-    if not rows:
+    row, key = interceptions.c, (interceptions.c.session_id, interceptions.c.initiator_id)
+    oldest = select(*key).where(row.started_at < older_than).order_by(row.started_at, row.id).limit(batch)
+    keys = sorted({(each.session_id, each.initiator_id) for each in await connection.execute(oldest)})
+    old = unindexed(row.started_at) < older_than  # found by their sessions
+    query = select(row.id).where(tuple_(*key).in_(keys), old).order_by(unindexed(row.started_at)).limit(batch * _WHOLE)
+    ids = (await connection.execute(query.with_for_update(skip_locked=True))).scalars().all() if keys else []
+    if not ids:
         return Purged()
-    ids = [row.id for row in rows]
-    keys = sorted({(row.session_id, row.initiator_id) for row in rows})
     await lock_sessions(connection, keys)
     gone: dict[str, int] = {}
     for table in _CHILDREN:
@@ -185,15 +178,3 @@ async def _only_one(store: "Store") -> AsyncIterator[bool]:
         return
     async with store.reading(limit=None) as connection:  # the lock lives as long as this transaction
         yield bool((await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))).scalar_one())
-
-
-def _give_space_back(path: str) -> None:
-    """Return free pages of SQLite to the file system, a megabyte at a time, so that nobody waits for long."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        free, before = 1, 0
-        while free and free != before:
-            before = free
-            # The statement frees one page for each of its steps: only executescript takes them all.
-            connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
-            free = connection.execute("PRAGMA freelist_count").fetchone()[0]
-            time.sleep(_PAUSE)

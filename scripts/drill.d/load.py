@@ -52,6 +52,7 @@ class Load:
         self._clients = clients
         self._pause = pause
         self._leaving = False
+        self._ended = 0
         self._news = asyncio.Condition()
 
     @asynccontextmanager
@@ -68,9 +69,9 @@ class Load:
 
     async def more(self, count: int) -> None:
         """Wait for the ends of *count* more exchanges."""
-        goal = self._ended() + count
+        goal = self._ended + count
         async with asyncio.timeout(PATIENCE), self._news:
-            await self._news.wait_for(lambda: self._ended() >= goal)
+            await self._news.wait_for(lambda: self._ended >= goal)
 
     async def served_since(self, moment: float) -> float:
         """Wait until an exchange that began after *moment* has ended well; return the seconds since *moment*."""
@@ -85,9 +86,6 @@ class Load:
 
     def _since(self, moment: float) -> Iterator[Exchange]:
         return (each for each in itertools.islice(reversed(self.exchanges), 500) if each.begun >= moment)
-
-    def _ended(self) -> int:
-        return sum(each.ended for each in self.exchanges)
 
     def _exchange(self, kind: str) -> Exchange:
         exchange = Exchange(f"drill-{kind}-{uuid4()}", kind, time.monotonic())
@@ -111,7 +109,7 @@ class Load:
                     exchange.hung = True
                 except (aiohttp.ClientError, OSError):
                     pass  # the server has gone; whether the end had come is noted
-                await self._heard()
+                await self._over(exchange)
                 await asyncio.sleep(self._pause if exchange.ended else _AFTER_A_REFUSAL)
 
     async def _ask(
@@ -157,7 +155,7 @@ class Load:
                         await self._hear(socket, exchange)
                 except TimeoutError:
                     exchange.hung = True
-                await self._heard()
+                await self._over(exchange)
                 if not exchange.ended:
                     return
                 await asyncio.sleep(self._pause)
@@ -174,7 +172,8 @@ class Load:
         if socket.close_code not in (None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE):
             exchange.status = socket.close_code
 
-    async def _heard(self) -> None:
+    async def _over(self, exchange: Exchange) -> None:
+        self._ended += exchange.ended
         async with self._news:
             self._news.notify_all()
 

@@ -10,6 +10,19 @@ import pytest
 from coderai.store.engine import Store, open_store
 from tests import postgres
 
+MEMORY = Path("/dev/shm")
+ENOUGH = 2 << 30
+"""Bytes for what the tests of a whole run leave behind when they fail."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep temporary files in memory where there is room: the wait for the disk is no subject of a test.
+
+    ``--basetemp`` and PYTEST_DEBUG_TEMPROOT win.
+    """
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:

@@ -1,15 +1,18 @@
 """The API as a client sees it: a real listener over a real store, with one user of each kind."""
 
 import secrets
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from sqlalchemy import insert, select
 from yarl import URL
 
 from coderai.access.passwords import Cost
@@ -20,9 +23,11 @@ from coderai.control.passwords import Passwords
 from coderai.control.tokens import Lifetimes
 from coderai.ids import new_id
 from coderai.settings import Settings
-from coderai.store.engine import Store
+from coderai.store.engine import Store, open_store
+from coderai.store.schema import api_keys, users
 from coderai.store.tokens import Token, Tokens
 from coderai.store.users import User, Users
+from tests import postgres
 
 NOW = datetime.now(UTC)
 CHEAP = Cost(rounds=1, kibibytes=8, lanes=1)
@@ -96,23 +101,50 @@ def passwords() -> Passwords:
     return Passwords(CHEAP)
 
 
+@dataclass
+class People:
+    """Who is there in every test. The rows are kept: entering people one by one takes longer than most tests."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    users: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def people(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> People:
+    """One user of each kind with a token."""
+    people = People()
+    path = shutil.copy(sqlite_template, tmp_path_factory.mktemp("people"))
+    postgres.run(_enter(people, f"sqlite:///{path}"))
+    return people
+
+
+async def _enter(people: People, url: str) -> None:
+    async with open_store(url, jobs=False) as store, store.transaction() as db:
+        for name, role in ROLES.items():
+            user, text = person(name, role), generate(secrets.choice)
+            await Users(db).insert(user)
+            hashed, expires_at = digest(text.secret), NOW + timedelta(days=1)
+            await Tokens(db).insert(Token(text.id, user.id, hashed, expires_at, NOW, NOW, 86_400, "first"))
+            people.ids[name], people.tokens[name] = user.id, text.whole
+        people.users += [dict(row) for row in (await db.execute(select(users))).mappings()]
+        people.keys += [dict(row) for row in (await db.execute(select(api_keys))).mappings()]
+
+
 @pytest.fixture
-async def api(store: Store, settings: Settings, passwords: Passwords) -> AsyncIterator[Api]:
+async def api(store: Store, settings: Settings, passwords: Passwords, people: People) -> AsyncIterator[Api]:
     """The public listener."""
     lifetimes = Lifetimes(default=timedelta(days=3))
     services = Services.over(store, settings=settings, lifetimes=lifetimes, passwords=passwords)
     app = web.Application()
     add_routes(app, services, authority=TokenAuthority(store))
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
-        api = Api(str(server.make_url("")).rstrip("/"), http, store)
         async with store.transaction() as db:
-            for name, role in ROLES.items():
-                user, text = person(name, role), generate(secrets.choice)
-                await Users(db).insert(user)
-                hashed, expires_at = digest(text.secret), NOW + timedelta(days=1)
-                await Tokens(db).insert(Token(text.id, user.id, hashed, expires_at, NOW, NOW, 86_400, "first"))
-                api.ids[name], api.tokens[name] = user.id, text.whole
-        yield api
+            await db.execute(insert(users), people.users)
+            await db.execute(insert(api_keys), people.keys)
+        url = str(server.make_url("")).rstrip("/")
+        yield Api(url, http, store, dict(people.ids), dict(people.tokens))
 
 
 @pytest.fixture

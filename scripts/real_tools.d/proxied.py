@@ -113,6 +113,7 @@ class Stage:
     provider: ScriptedProvider
     seconds: float
     show: bool
+    tls: bool
 
     async def ask(self, tool: Tool, byok: bool) -> Sequence[str]:
         """Ask the tool one question, as a user of its own, and say what is wrong with what was recorded."""
@@ -144,8 +145,9 @@ class Stage:
         models = [each for each in seen if each.headers.get("Host") == official.MODELS[tool.family]]
         asked = [each for each in models if each.method == "POST" and "/mcp" not in each.path]
         found = list(faults(tool, byok, token, ended, await self.gateway.records(user), asked, own))
-        if (len(self.provider.sockets) > sockets) != tool.websocket:
-            found.append("no WebSocket was used" if tool.websocket else "a WebSocket reached the provider")
+        websocket = tool.websocket and not self.tls  # Codex does not open one through a proxy that speaks TLS
+        if (len(self.provider.sockets) > sockets) != websocket:
+            found.append("no WebSocket was used" if websocket else "a WebSocket reached the provider")
         if self.show:
             print(*sorted({f"{each.headers.get('Host')} {each.method} {each.path}" for each in seen}), sep="\n")
         return [*found, *_elsewhere(tool, seen, token)]
@@ -218,7 +220,14 @@ async def run(rows: Sequence[Tool], chosen: argparse.Namespace) -> int:
             gateway = await _gateway(directory, world, tls=chosen.tls)
             async with gateway:
                 stage = Stage(
-                    directory, chosen.cache.expanduser(), gateway, world, provider, chosen.seconds, chosen.show
+                    directory,
+                    chosen.cache.expanduser(),
+                    gateway,
+                    world,
+                    provider,
+                    chosen.seconds,
+                    chosen.show,
+                    chosen.tls,
                 )
                 for row in rows:
                     failed += await _row(stage, row)

@@ -192,7 +192,7 @@ class Provider(Document):
     base_url: str
     api_keys: list[ProviderKey]
     settings: dict[str, Any] | None
-    status: Literal["enabled", "disabled", "error"]
+    status: Literal["enabled", "disabled", "error", "proxy_excluded"]
     status_reason: str
     source: str
     created_at: Moment

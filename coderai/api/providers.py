@@ -100,7 +100,13 @@ def _settings_shape(kept: Kept) -> dict[str, Any] | None:
 
 
 def _shape(ask: Ask, kept: Kept) -> dict[str, Any]:
-    return provider_shape(kept, ask.services.gateway.instance(kept))
+    gateway = ask.services.gateway
+    shape = provider_shape(kept, gateway.instance(kept))
+    owner = gateway.proxy.excluded().get(kept.provider.name)
+    if owner is not None and shape["status"] == "enabled":
+        shape["status"] = "proxy_excluded"
+        shape["status_reason"] = f"the intercepting proxy leads to {owner}, which has the same base URL; all else works"
+    return shape
 
 
 async def _list(ask: Ask) -> web.Response:

@@ -1,6 +1,6 @@
 """What the handlers need of the rest of the program."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,6 +46,8 @@ class ProxyDoor:
     """Empty: where the gateway is."""
     port: int = 0
     tls: bool = False
+    excluded: Callable[[], Mapping[str, str]] = dict
+    """Providers that are reached by the gateway's own URL only, because another one has their base URL: that one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,10 @@ async def serve(
         gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream, served.refresh)
         services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
         services = replace(services, deployment=partial(shown, loaded))
-        parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough, store)
+        proxy = None
+        if opened.interception is not None and told.metrics is not None:
+            proxy = opened.interception.metrics(registry, gateway.proxy, served)
+        parts = Parts(watch, plane.limits, recorder, served, registry, breakers, passthrough, store, proxy)
         async with asyncio.TaskGroup() as tasks:
             jobs = [
                 tasks.create_task(authority.follow(store.changes()), name="token changes"),

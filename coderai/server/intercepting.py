@@ -2,18 +2,19 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from coderai.api.services import ProxyDoor
 from coderai.control.authority import TokenAuthority
+from coderai.control.served import Served
 from coderai.errors import BadSettings
 from coderai.gateway.app import DataPlane
 from coderai.gateway.observing import observing
@@ -26,7 +27,7 @@ from coderai.proxy.describing import described
 from coderai.proxy.dialing import Dialer, onward
 from coderai.proxy.files import Pair, authority_files, listener_files, read_certificate
 from coderai.proxy.head import canonical
-from coderai.proxy.hosts import Hosts
+from coderai.proxy.hosts import EXCLUDED, Hosts
 from coderai.proxy.inside import Inside
 from coderai.proxy.listening import listening
 from coderai.proxy.renewing import keep_renewed
@@ -36,6 +37,9 @@ from coderai.server.connections import BOUNDS, Connection
 from coderai.server.openings import Opening
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
 
 log = logs.get("proxy")
 
@@ -54,6 +58,20 @@ class Prepared:
     limits: Limits
     pass_outside: bool
     counts: Counts = field(default_factory=Counts)
+
+    def metrics(self, registry: Registry, door: ProxyDoor, reloads: Served) -> "Callable[[], list[Metric]]":
+        """Return what reads everything off."""
+        from coderai.observe.proxying import ProxySources, read_proxy
+
+        def providers() -> list[tuple[str, str, str]]:
+            excluded = door.excluded()
+            return [
+                (each.name, each.type, EXCLUDED if each.name in excluded else each.state) for each in registry.all()
+            ]
+
+        contexts = self.contexts
+        sources = ProxySources(self.counts, contexts, lambda: contexts.authority.not_after, providers, reloads)
+        return lambda: read_proxy(sources)
 
 
 def prepared(settings: Settings) -> Prepared:
@@ -152,13 +170,14 @@ async def intercepting(
         door.certificate_pem = lambda: ready.contexts.authority.certificate_pem
         door.host = _known_as(host, ready.listener)
         door.port, door.tls = opening.sockets[0].getsockname()[1], ready.tls is not None
+        door.excluded = hosts.excluded
         for name, owner in hosts.excluded().items():
             log.warning("provider is not reached through the proxy: another one has its base URL", provider=name,
                         reached=owner)  # fmt: skip
         try:
             yield url
         finally:
-            door.certificate_pem = None
+            door.certificate_pem, door.excluded = None, dict
             for job in jobs:
                 job.cancel()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -31,6 +31,8 @@ from coderai.store.engine import Store
 from coderai.store.size import size
 
 if TYPE_CHECKING:  # imported when they are wanted: start-up time and memory are promises
+    from prometheus_client import Metric
+
     from coderai.observe.gauges import Gauges
     from coderai.observe.metrics import Metrics
 
@@ -120,6 +122,8 @@ class Parts:
     breakers: Breakers | None
     passthrough: Passthrough
     store: Store
+    proxy: "Callable[[], list[Metric]] | None" = None
+    """Reads off the intercepting proxy, where it runs."""
 
     def gauges(self, metrics: "Metrics") -> "Gauges":
         """Return what reads them."""
@@ -151,9 +155,8 @@ async def exposing(opening: Opening | None, metrics: "Metrics | None", parts: Pa
 
     async def scrape(request: web.Request) -> web.Response:
         room = await _size(parts.store)
-        body, content_type = await asyncio.to_thread(
-            exposed, metrics.registry, gauges.read(room), request.headers.get("Accept", "")
-        )
+        read = gauges.read(room) + (parts.proxy() if parts.proxy is not None else [])
+        body, content_type = await asyncio.to_thread(exposed, metrics.registry, read, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application()

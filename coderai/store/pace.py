@@ -19,19 +19,19 @@ _REST: Final = 1.0
 _LEAST_REST: Final = 0.01
 _FIRST: Final = 40
 _LEAST: Final = 20
-_CHECKPOINT_EVERY: Final = 0.5
 _VACUUM_PAGES: Final = 64
 
 
 class Pace:
     """The size of the next batch, and the pauses between batches."""
 
-    def __init__(self, store: "Store", most: int) -> None:
+    def __init__(self, store: "Store", most: int, *, write_back_every: float = 0.5) -> None:
         """A batch never has more than *most*."""
         self.batch = min(_FIRST, most)
         self._least, self._most = min(_LEAST, most), most
         self._store = store
         self._took = 0.0
+        self._every = write_back_every
         self._written_back = time.monotonic()
 
     @contextmanager
@@ -47,7 +47,7 @@ class Pace:
 
     async def rest(self) -> None:
         """Leave room for others; in SQLite write the log back into the file meanwhile, so that no commit has to."""
-        if self._store.dialect == "sqlite" and time.monotonic() - self._written_back > _CHECKPOINT_EVERY:
+        if self._store.dialect == "sqlite" and time.monotonic() - self._written_back >= self._every:
             with translated():
                 await asyncio.to_thread(_write_back, str(self._store.engine.url.database))
             self._written_back = time.monotonic()

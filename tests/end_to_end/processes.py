@@ -91,7 +91,7 @@ async def _server(
     arguments: tuple[str, ...], environment: dict[str, str], program: tuple[str, ...]
 ) -> Process | Forked:
     """Start a server whose two streams are one."""
-    if program or not _READ_AT_START.isdisjoint(environment):
+    if program or any(environment.get(name) != os.environ.get(name) for name in _READ_AT_START):
         return await asyncio.create_subprocess_exec(
             *(program or (sys.executable, "-m", "coderai")),
             *arguments,

@@ -28,6 +28,8 @@ class Living:
     provider: str
     """Base URL of the scripted provider; it is configured as ``openai`` and ``anthropic``."""
     tokens: dict[str, str] = field(default_factory=dict)
+    database: str = ""
+    """For records that no tool of the tests would make."""
 
     def session(self, who: str = "") -> aiohttp.ClientSession:
         """Return a browser without eyes, signed in as one of the people; it follows no redirect by itself."""
@@ -77,7 +79,7 @@ def living(directory: Path, *flags: str) -> Iterator[Living]:
     try:
         if "error" in found:
             raise found["error"]
-        house = Living(found["url"], found["provider"])
+        house = Living(found["url"], found["provider"], database=f"sqlite:///{directory}/coderai.db")
         asyncio.run(_people(house, directory))
         yield house
     finally:

@@ -125,10 +125,10 @@ class Connection(web.RequestHandler):
 
     def _turn_away(self, status: int, text: str) -> None:
         """Answer what is no request yet. What still comes is dropped: a reset would take the answer away."""
-        self._head_came()
         transport = self.transport
-        if transport is None:
+        if transport is None or self._close:
             return
+        self._head_came()
         body = _body(status, text)
         head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
         transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)

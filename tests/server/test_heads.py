@@ -157,6 +157,19 @@ async def test_a_head_that_never_ends_is_refused(opened: Opening):
     assert (status, document["message"]) == (431, "the headers of the request are too many or too long")
 
 
+async def test_who_goes_on_sending_hears_it_once(opened: Opening):
+    async with opened(head=10_000) as url:
+        reader, writer = await connect(url)
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(reader.read())
+            writer.write(GET)
+            while not told.done():
+                writer.write(b"X: " + b"y" * 1000 + b"\r\n")
+                await asyncio.sleep(0.001)
+        writer.close()
+    assert [status for status, _ in answers(told.result())] == [431]
+
+
 async def test_a_large_head_is_taken_and_counted_anew_for_the_next(opened: Opening):
     large = b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(8))
     async with opened(head=10_000) as url:

@@ -172,6 +172,7 @@ def authority(alone, tmp_path, capfd, monkeypatch):
 
     def make(*arguments: str) -> Path:
         assert run(["proxy", "ca", "create", *arguments]) == 0
+        monkeypatch.setenv("CODER_AIBRIDGE_ENABLED", "true")
         monkeypatch.setenv("CODER_AIBRIDGE_PROXY_ENABLED", "true")
         capfd.readouterr()
         return tmp_path / "data"
@@ -180,6 +181,7 @@ def authority(alone, tmp_path, capfd, monkeypatch):
 
 
 def test_a_proxy_without_an_authority(data, examined, monkeypatch):
+    monkeypatch.setenv("CODER_AIBRIDGE_ENABLED", "true")
     monkeypatch.setenv("CODER_AIBRIDGE_PROXY_ENABLED", "true")
     code, verdicts = examined("--offline")
     assert code == 1

@@ -50,6 +50,7 @@ from coderai.providers.registry import Registry
 from coderai.providers.retries import Retries
 from coderai.recorder import Recorder, recording
 from coderai.server import pages
+from coderai.server.connections import allow_descriptors
 from coderai.server.introduction import introduction
 from coderai.server.listeners import announced, listening_privately, listening_publicly, private_app, runner_for
 from coderai.server.notifying import Notifier
@@ -248,6 +249,7 @@ def run(loaded: Loaded) -> int:
         with manager.alive():
             await serve(loaded, stop=stop, ready=begin, again=again)
 
+    allow_descriptors()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(until_told())

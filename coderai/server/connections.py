@@ -4,8 +4,10 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit, setrlimit
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from coderai.errors import BadSettings
 from coderai.server.openings import Opening, reason_of
 
+_MOST_DESCRIPTORS: Final = 1 << 20
 _LINGER_SECONDS: Final = 1.0
 _BACKLOG: Final = 1024
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -37,6 +40,8 @@ class Bounds:
     a connection that is just being closed."""
     handshake_seconds: float = 10.0
     """Of TLS."""
+    connections: int = 10_000
+    """At the same time, of one address; half of the file descriptors at most, because providers need some too."""
 
     def options(self) -> Mapping[str, Any]:
         """Return what aiohttp's connections are made with."""
@@ -62,11 +67,12 @@ class Connection(web.RequestHandler):
     that nobody has taken yet.
     """
 
-    __slots__ = ("_bounds", "_head_bytes", "_head_timer")
+    __slots__ = ("_bounds", "_crowd", "_head_bytes", "_head_timer")
 
-    def __init__(self, server: web.Server, bounds: Bounds, **options: Any) -> None:
+    def __init__(self, server: web.Server, bounds: Bounds, crowd: "Crowd | None" = None, **options: Any) -> None:
         super().__init__(server, **options)
         self._bounds = bounds
+        self._crowd = {} if crowd is None else crowd
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -74,10 +80,14 @@ class Connection(web.RequestHandler):
         """The time for the first head begins."""
         super().connection_made(transport)
         self._head_timer = self._loop.call_later(self._bounds.head_seconds, self._too_slow)
+        self._crowd[self] = None
+        if len(self._crowd) > self._bounds.connections:
+            self._make_room()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Nothing is waited for any more."""
         self._head_came()
+        self._crowd.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -111,6 +121,14 @@ class Connection(web.RequestHandler):
             return 414 if error.args[1] == self._bounds.request_line else 431
         return 431 if error.args[:1] == ("Too many headers received",) else 400
 
+    def _make_room(self) -> None:
+        """Close the oldest connection on which nothing runs, so that strangers who hold many keep nobody out."""
+        for other in self._crowd:
+            if other is not self and other._waiter is not None and not other._force_close:
+                other.force_close()
+                return
+        self._turn_away(503, "there are too many connections; try again later")
+
     def _head_came(self) -> None:
         self._head_bytes = 0
         if self._head_timer is not None:
@@ -138,6 +156,18 @@ class Connection(web.RequestHandler):
         self._head_timer = self._loop.call_later(_LINGER_SECONDS, self.force_close)
 
 
+Crowd = dict[Connection, None]
+"""The connections of one address, the oldest first."""
+
+
+def allow_descriptors() -> None:
+    """Use as many file descriptors as the machine lets this process have: the usual 1024 are few for a gateway."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    if soft != hard and (hard == RLIM_INFINITY or soft < hard):
+        with suppress(ValueError, OSError):  # some systems have a limit of their own below the one they tell
+            setrlimit(RLIMIT_NOFILE, (_MOST_DESCRIPTORS if hard == RLIM_INFINITY else hard, hard))
+
+
 async def open_listener(
     runner: web.AppRunner, opening: Opening, tls: ssl.SSLContext | None = None, bounds: Bounds = BOUNDS
 ) -> list[asyncio.Server]:
@@ -146,11 +176,13 @@ async def open_listener(
     assert server is not None
     servers: list[asyncio.Server] = []
     options = {**bounds.options(), "loop": loop}
+    crowd: Crowd = {}
+    bounds = replace(bounds, connections=min(bounds.connections, getrlimit(RLIMIT_NOFILE)[0] // 2))
     try:
         for one in opening.sockets:
             servers.append(
                 await loop.create_server(
-                    lambda: Connection(server, bounds, **options),
+                    lambda: Connection(server, bounds, crowd, **options),
                     sock=one,
                     ssl=tls,
                     ssl_handshake_timeout=bounds.handshake_seconds if tls is not None else None,

@@ -250,6 +250,32 @@ async def test_a_body_that_trickles_in_is_given_up(opened: Opening):
     assert told.result() == b"HTTP/1.1 408 Request Timeout\r\n"
 
 
+async def test_newcomers_take_the_place_of_who_waits_longest(opened: Opening):
+    async with opened(connections=2) as url:
+        (first, one), (second, two), (third, three) = [await connect(url) for _ in range(3)]
+        async with asyncio.timeout(5):
+            assert await first.read() == b""
+            for reader, writer in ((second, two), (third, three)):
+                writer.write(GET + b"Connection: close\r\n\r\n")
+                assert b" 200 " in await reader.read()
+        for writer in (one, two, three):
+            writer.close()
+
+
+async def test_who_is_served_keeps_the_place_and_newcomers_are_refused(opened: Opening):
+    async with opened(connections=1) as url:
+        reader, writer = await connect(url)
+        writer.write(POST + b"Content-Length: 4\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # it is being served
+        got, _ = await talk(url, b"")
+        assert [status for status, _ in answers(got)] == [503]
+        writer.write(b"abcd")
+        async with asyncio.timeout(5):
+            assert b" 200 " in await reader.read()
+        writer.close()
+
+
 async def test_a_handler_that_fails_answers_in_json_and_does_not_say_why(opened: Opening, caplog):
     async with opened() as url:
         got, _ = await talk(url, b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -22,10 +22,10 @@ from coderai.store.interceptions import Interceptions, Record, RecordPage
 from coderai.store.labels import Label, Labels, counted_labels, distinct_labels
 from coderai.store.matching import Count, RecordFilter
 from coderai.store.providers import Providers
-from coderai.store.running import running_counts, running_sessions
+from coderai.store.running import Running, running_counts, running_exchanges, running_sessions
 from coderai.store.sessions import Place, Session, SessionPage, Sessions
 from coderai.store.threads import Found, Thread, ThreadPage, Threads
-from coderai.store.usage import Dimension, Used, used
+from coderai.store.usage import Dimension, Interval, Used, sessions_begun, tools_used, used
 from coderai.store.users import Person, Users
 
 _NOTHING = Count(0, capped=False)
@@ -90,6 +90,16 @@ class UsageList:
 
     groups: Sequence[Used]
     people: Mapping[str, Person]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What was used, in stretches of time."""
+
+    groups: Sequence[Used]
+    """By stretch and user."""
+    sessions: Mapping[str, int]
+    """That began, by stretch."""
 
 
 class Lookup:
@@ -201,6 +211,28 @@ class Lookup:
             groups = await used(db, by, await self._resolved(db, caller, asked))
             ids = {each.group[by.index("user")] for each in groups} if "user" in by else set()
             return UsageList(groups, await Users(db).people(ids))
+
+    async def series(self, caller: Caller, interval: Interval, asked: Filter) -> Series:
+        """Return what was used in the visible records that match, hour by hour or day by day. Raises Invalid."""
+        if not self._sees_any(caller):
+            return Series((), {})
+        async with self._store.reading(limit=_SUMMING_SECONDS) as db:
+            wanted = await self._resolved(db, caller, asked)
+            return Series(await used(db, (interval, "user"), wanted), await sessions_begun(db, interval, wanted))
+
+    async def tools(self, caller: Caller, asked: Filter) -> Sequence[tuple[str, int]]:
+        """Return the tools that were called in the visible records that match, most called first. Raises Invalid."""
+        if not self._sees_any(caller):
+            return ()
+        async with self._store.reading(limit=_SUMMING_SECONDS) as db:
+            return await tools_used(db, await self._resolved(db, caller, asked))
+
+    async def running(self, caller: Caller, limit: int) -> Running:
+        """Return what is in flight on any process and visible to the caller, latest start first."""
+        if not self._sees_any(caller):
+            return Running((), 0)
+        async with self._store.reading() as db:
+            return await running_exchanges(db, self._visible_to(caller), limit)
 
     def _sees_any(self, caller: Caller) -> bool:
         if not in_scope(caller, Right.READ_OWN_RECORDS):

@@ -26,6 +26,7 @@ from coderai.control.personal_keys import SavedKeys
 from coderai.control.providers import ProviderControl
 from coderai.control.retention import keep_within
 from coderai.control.served import Served
+from coderai.control.summing import keep_summed
 from coderai.control.tokens import Lifetimes
 from coderai.control.uses import Uses
 from coderai.control.vault import Vault, given_keys
@@ -151,6 +152,7 @@ async def serve(
                 tasks.create_task(served.follow(store.changes()), name="provider changes"),
                 tasks.create_task(processes.attend(store), name="heartbeat"),
                 tasks.create_task(keep_within(store, settings, clock=clock, told=told.metrics), name="retention"),
+                tasks.create_task(keep_summed(store), name="usage by the hour"),
                 tasks.create_task(uses.keep(), name="last uses"),
                 tasks.create_task(keep_retiring(store, settings.providers), name="configured providers"),
                 tasks.create_task(watch.run(), name="watch"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import BigInteger, Table, cast, delete, except_, exists, func, select, text, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from coderai.store import schema
+from coderai.store import hours, schema
 from coderai.store.rollup import SessionKey, lock_sessions, recount
 from coderai.store.rows import AnySelect
 from coderai.store.schema import interceptions, session_facets, sessions, token_usages
@@ -57,7 +57,10 @@ async def check(store: "Store") -> Findings:
 
 
 async def repair(store: "Store", findings: Findings) -> None:
-    """Count the wrong sessions anew and delete the strays, in short transactions. Raises StoreUnavailable."""
+    """Count the wrong sessions anew and delete the strays, in short transactions. Raises StoreUnavailable.
+
+    Hours are counted anew by the next server that runs.
+    """
     keys = sorted(findings.wrong_sessions)
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]
@@ -68,6 +71,8 @@ async def repair(store: "Store", findings: Findings) -> None:
         for table in _CHILDREN:
             async with store.transaction() as db:
                 await db.execute(delete(table).where(~exists().where(_row.id == table.c.interception_id)))
+    async with store.transaction() as db:
+        await hours.begin_anew(db)
 
 
 async def _damage(db: AsyncConnection) -> tuple[str, ...]:

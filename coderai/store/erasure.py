@@ -14,6 +14,7 @@ from sqlalchemy import case, func, literal, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
+from coderai.store import hours
 from coderai.store.pace import Pace
 from coderai.store.rollup import lock_sessions, recount
 from coderai.store.rows import AnyRow
@@ -97,6 +98,7 @@ async def _erase_some(
     ids = [row.id for row in rows]
     keys = sorted({(row.session_id, row.initiator_id) for row in rows})
     await lock_sessions(db, keys)
+    await hours.take_off(db, ids)
     emptied = []
     for table, values in (
         (user_prompts, {"prompt": "", "metadata": None}),
@@ -118,6 +120,7 @@ async def _erase_some(
             on_behalf_of=case((_row.on_behalf_of == username, user_id), else_=_row.on_behalf_of),
         )
     )
+    await hours.put_back(db, ids)
     await recount(db, keys)
     return Erased(len(ids), *emptied), (rows[-1].started_at, rows[-1].id)
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Table, delete, func, select, tuple_
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from coderai.store import schema
-from coderai.store.matching import unindexed
+from coderai.store import hours, schema
 from coderai.store.pace import Pace, give_space_back
-from coderai.store.rollup import lock_sessions, recount
+from coderai.store.rollup import lock_older, lock_sessions, recount
 from coderai.store.schema import api_keys, audit_logs, interceptions
 
 if TYPE_CHECKING:
@@ -131,12 +130,11 @@ async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: 
     row, key = interceptions.c, (interceptions.c.session_id, interceptions.c.initiator_id)
     oldest = select(*key).where(row.started_at < older_than).order_by(row.started_at, row.id).limit(batch)
     keys = sorted({(each.session_id, each.initiator_id) for each in await connection.execute(oldest)})
-    old = unindexed(row.started_at) < older_than  # found by their sessions
-    query = select(row.id).where(tuple_(*key).in_(keys), old).order_by(unindexed(row.started_at)).limit(batch * _WHOLE)
-    ids = (await connection.execute(query.with_for_update(skip_locked=True))).scalars().all() if keys else []
+    ids = await lock_older(connection, keys, older_than, batch * _WHOLE) if keys else []
     if not ids:
         return Purged()
     await lock_sessions(connection, keys)
+    await hours.take_off(connection, ids)
     gone: dict[str, int] = {}
     for table in _CHILDREN:
         gone[table.name] = (await connection.execute(delete(table).where(table.c.interception_id.in_(ids)))).rowcount

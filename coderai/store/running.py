@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -11,7 +13,7 @@ from coderai.store.matching import RecordFilter, interception_conditions, uninde
 from coderai.store.rows import AnyRow
 from coderai.store.schema import interceptions, user_prompts
 from coderai.store.sessions import PROMPT_SHOWN, Session
-from coderai.store.users import Users
+from coderai.store.users import Person, Users
 
 _MOST: Final = 1_000
 """More than this are not shown as running: a page is for eyes."""
@@ -45,6 +47,53 @@ async def running_counts(db: AsyncConnection, ids: Iterable[str]) -> Mapping[Ses
     )
     rows = await db.execute(query.group_by(_column.session_id, _column.initiator_id))
     return {(row.session_id, row.initiator_id): row.n for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One interception in flight, without its contents."""
+
+    id: str
+    session_id: str
+    initiator: Person
+    on_behalf_of: Person | None
+    provider: str
+    provider_name: str
+    model: str
+    client: str
+    api: str
+    stream: bool
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is in flight, as far as shown."""
+
+    exchanges: Sequence[Exchange]
+    count: int
+    """Of all; ``_MOST`` are counted."""
+
+
+async def running_exchanges(db: AsyncConnection, visible_to: str | None, limit: int) -> Running:
+    """Return what is in flight, latest start first, as far as this user may see it; None sees all."""
+    conditions = [_column.ended_at.is_(None), *interception_conditions(RecordFilter(visible_to=visible_to))]
+    names = ("id", "session_id", "provider", "provider_name", "model", "client", "api", "stream", "started_at")
+    columns = [_column[name] for name in (*names, "initiator_id", "on_behalf_of")]
+    query = select(*columns).where(*conditions).order_by(unindexed(_column.started_at).desc(), _column.id.desc())
+    rows = (await db.execute(query.limit(_MOST))).all()
+    shown = rows[:limit]
+    named = {row.on_behalf_of for row in shown if row.on_behalf_of}
+    people = await Users(db).people({row.initiator_id for row in shown}, named)
+    exchanges = [
+        Exchange(
+            **{name: row._mapping[name] for name in names},
+            initiator=people[row.initiator_id],
+            on_behalf_of=people[row.on_behalf_of] if row.on_behalf_of else None,
+        )
+        for row in shown
+    ]
+    return Running(exchanges, len(rows))
 
 
 def _session(key: SessionKey, rows: Sequence[AnyRow], people: Mapping[str, Any]) -> Session:

@@ -231,6 +231,31 @@ Index(
 )
 _only("ix_facets_on_behalf_of", _facet.on_behalf_of != "", _facet.on_behalf_of)
 
+# By the hour since 1970; what started before the mark that ``hours.py`` keeps in ``coderai_meta``.
+_HOURLY = ("initiator_id", "on_behalf_of", "provider", "provider_name", "model", "client")
+usage_hours = Table(
+    "usage_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Key, primary_key=True) for name in _HOURLY),
+    _count("n"),
+    _count("errors"),
+    _count("input_tokens"),
+    _count("output_tokens"),
+    _count("cache_read_input_tokens"),
+    _count("cache_write_input_tokens"),
+    sqlite_with_rowid=False,
+)
+tool_hours = Table(
+    "tool_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Key, primary_key=True) for name in _HOURLY),
+    Column("tool", Key, primary_key=True),
+    _count("n"),
+    sqlite_with_rowid=False,
+)
+
 # --- who and what may ----------------------------------------------------------------------------------------------
 
 users = Table(

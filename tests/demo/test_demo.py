@@ -1,5 +1,6 @@
 """``coderai demo`` as a newcomer runs it: a real server, real records, real output."""
 
+import asyncio
 import json
 import os
 import re
@@ -8,6 +9,8 @@ import subprocess
 import sys
 
 import pytest
+
+from tests.end_to_end import processes
 
 COMMAND = [sys.executable, "-m", "coderai"]
 
@@ -18,10 +21,11 @@ def environment(tmp_path):
 
 
 def call(tmp_path, *arguments):
-    done = subprocess.run([*COMMAND, *arguments], env=environment(tmp_path), capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in done.stderr
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    own = {"CODERAI_CONFIG_DIR": str(tmp_path), "TMPDIR": str(tmp_path), "TERM": "dumb"}
+    done = asyncio.run(processes.coderai(*arguments, **own))
+    assert "Traceback" not in done.err
+    assert done.code == 0, done.err
+    return done.out
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,8 @@ def running(tmp_path_factory):
 
 
 def test_it_can_leave_at_once(tmp_path):
-    out = call(tmp_path, "demo", "--once")
+    command = [*COMMAND, "demo", "--once"]  # a process that begins anew, as one would
+    out = subprocess.run(command, env=environment(tmp_path), stdout=subprocess.PIPE, text=True, check=True).stdout
     for client in ("Claude Code", "Codex", "Coder Agents"):
         assert client in out
     assert "--data-dir" not in out  # what it would name is gone

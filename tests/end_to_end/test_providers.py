@@ -60,8 +60,9 @@ class World:
         return openai.AsyncOpenAI(base_url=url, api_key=self.token, max_retries=0)
 
     def seen(self, host: str) -> Seen:
-        """The only request that came to *host*, addressed to it and without the gateway token."""
+        """The only request that came to *host* since one looked, addressed to it and without the gateway token."""
         [seen] = self.hosts[host].seen
+        self.hosts[host].seen.clear()
         assert seen.headers["Host"] == host
         assert not [value for value in seen.headers.values() if self.token in value]
         return seen
@@ -97,32 +98,24 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def test_the_server_shows_a_route_for_each(world: World):
-    shown = "".join(world.gateway.log)
-    assert f"/anthropic-corp     anthropic  https://{CORP}/anthropic" in shown
-    assert f"/anthropic-direct   anthropic  https://{DIRECT}" in shown
-    assert f"/azure-openai/v1    openai     https://{AZURE}/openai/v1" in shown
-    assert f"/anthropic-bedrock  anthropic  https://{AMAZON}" in shown
-    assert shown.count("  enabled\n") == 4
+async def asked(client: anthropic.AsyncAnthropic, *, stream: bool) -> anthropic.types.Message:
+    """One whole answer."""
+    if not stream:
+        return await client.messages.create(**ASKED)
+    async with client.messages.stream(**ASKED) as streaming:
+        return await streaming.get_final_message()
 
 
-@pytest.mark.parametrize(
-    ("name", "host", "path"),
-    [("anthropic-corp", CORP, "/anthropic/v1/messages"), ("anthropic-direct", DIRECT, "/v1/messages")],
-)
-@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
-async def test_an_anthropic_provider_answers_from_its_own_host(world: World, name, host, path, stream):
-    async with world.anthropic(name) as client:
-        if stream:
-            async with client.messages.stream(**ASKED) as streaming:
-                answer = await streaming.get_final_message()
-        else:
-            answer = await client.messages.create(**ASKED)
-    assert answer.stop_reason == "tool_use"
-    seen = world.seen(host)
-    assert (seen.path, seen.headers["X-Api-Key"]) == (path, KEYS[host])
-    assert "Authorization" not in seen.headers
-    assert world.outside.asked == [f"{host}:443"]
+async def test_anthropic_providers_answer_from_their_own_hosts(world: World):
+    places = (("anthropic-corp", CORP, "/anthropic/v1/messages"), ("anthropic-direct", DIRECT, "/v1/messages"))
+    for name, host, path in places:
+        async with world.anthropic(name) as client:
+            for stream in (False, True):
+                assert (await asked(client, stream=stream)).stop_reason == "tool_use"
+                seen = world.seen(host)
+                assert (seen.path, seen.headers["X-Api-Key"]) == (path, KEYS[host])
+                assert "Authorization" not in seen.headers
+    assert set(world.outside.asked) == {f"{CORP}:443", f"{DIRECT}:443"}
 
 
 async def test_azure_answers_at_its_openai_style_endpoint_with_its_own_key_header(world: World):
@@ -134,8 +127,7 @@ async def test_azure_answers_at_its_openai_style_endpoint_with_its_own_key_heade
     assert "Authorization" not in seen.headers
     assert world.outside.asked == [f"{AZURE}:443"]
 
-
-async def test_the_azure_client_of_the_openai_sdk_works_with_a_gateway_token_for_its_key(world: World):
+    # The Azure client of the SDK works too, with a gateway token for its key.
     url = f"{world.gateway.url}/api/v2/aibridge/azure-openai/v1"
     async with openai.AsyncAzureOpenAI(base_url=url, api_key=world.token, api_version="preview") as client:
         answer = await client.responses.create(model="gpt-5.3-codex", input="what is there?")
@@ -144,22 +136,23 @@ async def test_the_azure_client_of_the_openai_sdk_works_with_a_gateway_token_for
     assert (seen.path, seen.headers["api-key"]) == ("/openai/v1/responses?api-version=preview", KEYS[AZURE])
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["blocking", "streaming"])
-async def test_bedrock_answers_with_a_region_and_static_keys_only(world: World, stream):
-    async with world.anthropic("anthropic-bedrock") as client:
-        if stream:
-            async with client.messages.stream(**ASKED) as streaming:
-                answer = await streaming.get_final_message()
-        else:
-            answer = await client.messages.create(**ASKED)
-    assert answer.stop_reason == "tool_use"
-    action = "invoke-with-response-stream" if stream else "invoke"
+async def test_bedrock_answers_with_a_region_and_static_keys_only(world: World):
     model = "global.anthropic.claude-sonnet-4-5-20250929-v1%3A0"
-    assert world.seen(AMAZON).path == f"/model/{model}/{action}"  # and its signature was good
-    assert world.outside.asked == [f"{AMAZON}:443"]
+    async with world.anthropic("anthropic-bedrock") as client:
+        for stream, action in ((False, "invoke"), (True, "invoke-with-response-stream")):
+            assert (await asked(client, stream=stream)).stop_reason == "tool_use"
+            assert world.seen(AMAZON).path == f"/model/{model}/{action}"  # and its signature was good
+    assert set(world.outside.asked) == {f"{AMAZON}:443"}
 
 
-async def test_the_records_name_the_instance_and_its_family(world: World):
+async def test_the_server_shows_a_route_for_each_and_the_records_name_the_instance_and_its_family(world: World):
+    shown = "".join(world.gateway.log)
+    assert f"/anthropic-corp     anthropic  https://{CORP}/anthropic" in shown
+    assert f"/anthropic-direct   anthropic  https://{DIRECT}" in shown
+    assert f"/azure-openai/v1    openai     https://{AZURE}/openai/v1" in shown
+    assert f"/anthropic-bedrock  anthropic  https://{AMAZON}" in shown
+    assert shown.count("  enabled\n") == 4
+
     async with world.anthropic("anthropic-corp") as corp, world.anthropic("anthropic-direct") as direct:
         await corp.messages.create(**ASKED)
         await direct.messages.create(**ASKED)
@@ -167,8 +160,8 @@ async def test_the_records_name_the_instance_and_its_family(world: World):
         await amazon.messages.create(**ASKED)
     async with world.openai("azure-openai") as azure:
         await azure.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": "hi"}])
-    shown = await coderai("interceptions", "list", f"--data-dir={world.gateway.data_dir}", "-o", "json")
-    found = [(row["provider"], row["provider_name"]) for row in json.loads(shown.out)]
+    listed = await coderai("interceptions", "list", f"--data-dir={world.gateway.data_dir}", "-o", "json")
+    found = [(row["provider"], row["provider_name"]) for row in json.loads(listed.out)]
     assert sorted(found) == [
         ("anthropic", "anthropic-bedrock"),
         ("anthropic", "anthropic-corp"),

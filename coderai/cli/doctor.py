@@ -58,15 +58,16 @@ def doctor(
 
 
 def _as_client(run: Run, proxy: str | None, cacert: Path | None, hosts: list[str] | None) -> Iterator["Verdict"]:
-    from coderai.proxy.trying import USUAL_HOSTS, tried, trusts, way_to
+    from coderai.proxy.trying import USUAL_HOSTS, passed_by, tried, trusts, way_to
     from coderai.server.examining import Verdict
 
     address = proxy or run.environ.get("HTTPS_PROXY") or run.environ.get("https_proxy")
     if not address:
         yield Verdict("fail", "client", 'HTTPS_PROXY is not set: eval "$(coderai proxy env)", or say --proxy')
         return
-    way = way_to(address)
-    for state, text in tried(way, trusts(run.environ, cacert), hosts or USUAL_HOSTS, wanted=bool(hosts)):
+    way, asked = way_to(address), hosts or USUAL_HOSTS
+    around = () if proxy else passed_by(run.environ, asked)
+    for state, text in (*around, *tried(way, trusts(run.environ, cacert), asked, wanted=bool(hosts))):
         yield Verdict(state, "client", text)
 
 

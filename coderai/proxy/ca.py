@@ -1,13 +1,10 @@
 """The certificate authority that clients of the proxy trust, and what it signs for every intercepted host."""
 
 import asyncio
-import ipaddress
-import re
 import ssl
 import stat
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from coderai.errors import BadSettings, CoderaiError, Invalid
+from coderai.errors import BadSettings, CoderaiError
+from coderai.proxy.constraints import general_name, may_speak_for
 
 SOON: Final = timedelta(days=30)
 """Before its end a certificate is complained about."""
@@ -31,7 +29,6 @@ _RENEWAL: Final = 2 / 3
 _RSA_BITS: Final = 2048
 _LONGEST_NAME: Final = 64
 """Of a common name, in the X.509 standard."""
-_NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 Clock = Callable[[], datetime]
@@ -85,7 +82,9 @@ class Authority:
         return self.not_after - now < SOON
 
     def leaf(self, host: str, now: datetime) -> Leaf:
-        """Return a certificate for *host*, a name or an address, for a few days. Raises CoderaiError: expired."""
+        """Return a certificate for *host*, a name or an address, for a few days. Raises CoderaiError: of no use."""
+        if not may_speak_for(self.certificate, host):
+            raise CoderaiError(f"the interception CA is limited to other hosts: nobody would believe it about {host}")
         return self.issue([host], now, _LEAF_LIFE)
 
     def issue(self, hosts: list[str], now: datetime, life: timedelta) -> Leaf:
@@ -192,19 +191,6 @@ def _context(authority: Authority, host: str, now: datetime) -> tuple[ssl.SSLCon
         file.flush()
         context.load_cert_chain(file.name)
     return context, leaf.renew_at
-
-
-def general_name(host: str) -> x509.GeneralName:
-    """Return *host* as certificates write it: an address, or a name in its ASCII form. Raises Invalid."""
-    with suppress(ValueError):
-        return x509.IPAddress(ipaddress.ip_address(host.strip("[]")))
-    try:
-        name = host.lower().rstrip(".").encode("ascii" if host.isascii() else "idna").decode()
-    except UnicodeError as error:
-        raise Invalid(f"{host!r} is no name of a host: {error}") from error
-    if not _NAME.fullmatch(name):
-        raise Invalid(f'{host!r} is no name of a host and no address; right would be "proxy.example.com"')
-    return x509.DNSName(name)
 
 
 def key_usage(*, digital_signature: bool = False, signs_certificates: bool = False) -> x509.KeyUsage:

@@ -1,13 +1,16 @@
 """Name constraints: the hosts that an authority may speak for. Whatever it signs for others, clients refuse."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from cryptography import x509
 
-from coderai.proxy.ca import general_name
+from coderai.errors import Invalid
 
+_NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _EVERY_ADDRESS: Final = (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0"))
 
 
@@ -61,3 +64,16 @@ def _covers(tree: x509.GeneralName, name: x509.GeneralName) -> bool:
     if isinstance(tree, x509.IPAddress) and isinstance(name, x509.IPAddress):
         return ipaddress.ip_address(str(name.value)) in ipaddress.ip_network(str(tree.value))
     return False
+
+
+def general_name(host: str) -> x509.GeneralName:
+    """Return *host* as certificates write it: an address, or a name in its ASCII form. Raises Invalid."""
+    with suppress(ValueError):
+        return x509.IPAddress(ipaddress.ip_address(host.strip("[]")))
+    try:
+        name = host.lower().rstrip(".").encode("ascii" if host.isascii() else "idna").decode()
+    except UnicodeError as error:
+        raise Invalid(f"{host!r} is no name of a host: {error}") from error
+    if not _NAME.fullmatch(name):
+        raise Invalid(f'{host!r} is no name of a host and no address; right would be "proxy.example.com"')
+    return x509.DNSName(name)

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from coderai.errors import Invalid
+from coderai.gateway.proxied import proxy_rule
 
 USUAL_HOSTS: Final = ("api.anthropic.com", "api.openai.com", "api.individual.githubcopilot.com")
 HOW: Final = "X-AI-Gateway-Proxy"
@@ -104,6 +105,18 @@ def trusts(environ: Mapping[str, str], cacert: Path | None = None) -> Sequence[T
     found = [Trust(name, Path(environ[name])) for name in _INSTEAD if environ.get(name)]
     found += [Trust(name, Path(environ[name]), besides=True) for name in _BESIDES if environ.get(name)]
     return found or [Trust("the system's certificates", None)]
+
+
+def passed_by(environ: Mapping[str, str], hosts: Sequence[str]) -> Iterator[tuple[State, str]]:
+    """Say what in the environment keeps tools from asking the proxy."""
+    upper, lower = environ.get("HTTPS_PROXY"), environ.get("https_proxy")
+    if upper and lower and upper != lower:
+        yield "warn", "HTTPS_PROXY and https_proxy are different: some tools take the one, some the other"
+    for name in ("NO_PROXY", "no_proxy"):
+        for host in hosts:
+            rule = proxy_rule({"HTTPS_PROXY": "http://proxy", "NO_PROXY": environ.get(name, "")})
+            if rule is not None and rule("https", host) is None:
+                yield "fail", f"{name} holds {host}: tools ask it directly, past the proxy"
 
 
 def tried(way: Way, trusted: Sequence[Trust], hosts: Sequence[str], *, wanted: bool) -> Iterator[tuple[State, str]]:

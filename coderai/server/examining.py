@@ -26,7 +26,7 @@ from coderai.store.signs import Signs, signs
 State = Literal["ok", "warn", "fail"]
 _SECONDS: Final = 5.0
 _SKEW: Final = timedelta(seconds=30)
-_SECRET: Final = ("secret.key", "proxy-ca.key")
+_SECRET: Final = ("secret.key", "proxy-ca.key", "proxy-listener.key")
 _OURS: Final = ("coderai.db", "coderai.db-wal", "coderai.db-shm", "server.json", *_SECRET)
 
 

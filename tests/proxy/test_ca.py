@@ -17,6 +17,7 @@ from coderai.proxy.ca import Authority, Contexts, Leaf, digest, key_usage, pem_o
 from coderai.proxy.constraints import constrained_to, may_speak_for
 from coderai.proxy.files import Pair, write_new
 from coderai.proxy.issuing import new_authority
+from tests.proxy.showing import showing
 
 NOW = datetime.now(UTC)
 PEM = serialization.Encoding.PEM
@@ -283,16 +284,20 @@ async def test_a_constrained_authority_is_believed_about_its_hosts(only, host):
 )
 async def test_a_constrained_authority_is_believed_about_nothing_else(only, host):
     authority = new_authority("CA", NOW, only=only)
-    context = await Contexts(authority).context(host)
     with pytest.raises(ssl.SSLCertVerificationError, match="subtree"):
-        handshake(context, strict(authority.certificate_pem), host)
+        handshake(showing(authority, host), strict(authority.certificate_pem), host)
+
+
+async def test_a_constrained_authority_signs_nothing_that_nobody_would_believe():
+    with pytest.raises(CoderaiError, match="nobody would believe it about"):
+        await Contexts(new_authority("CA", NOW, only=[NAME])).context("openai.com")
 
 
 @pytest.mark.parametrize("only", [[], [NAME], [V4], [V6], [NAME, V4]])
 @pytest.mark.parametrize("host", [NAME, f"eu.{NAME}", "openai.com", f"not{NAME}", V4, "192.0.2.2", V6])
 async def test_what_clients_will_believe_is_known_beforehand(only, host):
     authority = new_authority("CA", NOW, only=only)
-    context = await Contexts(authority).context(host)
+    context = showing(authority, host)
     with nullcontext() if may_speak_for(authority.certificate, host) else pytest.raises(ssl.SSLCertVerificationError):
         handshake(context, strict(authority.certificate_pem), host)
 

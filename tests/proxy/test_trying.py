@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from coderai.errors import Invalid
-from coderai.proxy.ca import Contexts
 from coderai.proxy.issuing import new_authority
-from coderai.proxy.trying import Trust, tried, trusts, way_to
+from coderai.proxy.trying import Trust, passed_by, tried, trusts, way_to
+from tests.proxy.showing import showing
 
 NOW = datetime.now(UTC)
 OURS, OTHER = new_authority("Ours", NOW), new_authority("Another", NOW)
@@ -66,17 +66,17 @@ async def asked(port: int, trust: Trust, scheme: str = "http", *, wanted: bool =
 
 
 def shown(host: str = HOST, authority=OURS):
-    return Contexts(authority).context(host)
+    return showing(authority, host)
 
 
 async def test_all_is_well(files):
     trust = Trust("SSL_CERT_FILE", files["ours"])
-    async with proxy(INTERCEPTED, await shown()) as port:
+    async with proxy(INTERCEPTED, shown()) as port:
         assert await asked(port, trust) == [("ok", f"{HOST} is intercepted, and trusted by {trust}")]
 
 
 async def test_tls_to_the_proxy_and_inside(files):
-    async with proxy(INTERCEPTED, await shown(), await shown("127.0.0.1")) as port:
+    async with proxy(INTERCEPTED, shown(), shown("127.0.0.1")) as port:
         assert (await asked(port, Trust("SSL_CERT_FILE", files["ours"]), "https"))[0][0] == "ok"
 
 
@@ -103,7 +103,7 @@ async def test_tls_to_the_proxy_and_inside(files):
     ],
 )
 async def test_what_is_wrong_is_one_line(files, answer, inner, trust, reason):
-    async with proxy(answer, await shown(*inner) if inner else None) as port:
+    async with proxy(answer, shown(*inner) if inner else None) as port:
         ((state, text),) = await asked(port, Trust("X", files[trust]))
     assert state == "fail"
     assert reason.format(file=files[trust]) in text
@@ -112,18 +112,18 @@ async def test_what_is_wrong_is_one_line(files, answer, inner, trust, reason):
 
 @pytest.mark.parametrize(("inner", "state"), [(OURS, "ok"), (OTHER, "warn")])
 async def test_a_host_that_nobody_asked_for_need_not_be_intercepted(files, inner, state):
-    async with proxy(TUNNELED, await shown(HOST, inner)) as port:
+    async with proxy(TUNNELED, shown(HOST, inner)) as port:
         assert (await asked(port, Trust("X", files["ours"]), wanted=False))[0][0] == state
 
 
 async def test_the_certificate_of_the_proxy_itself(files):
-    async with proxy(INTERCEPTED, await shown(), await shown("127.0.0.1", OTHER)) as port:
+    async with proxy(INTERCEPTED, shown(), shown("127.0.0.1", OTHER)) as port:
         ((state, text),) = await asked(port, Trust("X", files["ours"]), "https")
     assert (state, "the certificate of the proxy itself is not trusted by X=" in text) == ("fail", True)
 
 
 async def test_the_name_of_the_proxy_itself(files):
-    async with proxy(INTERCEPTED, await shown(), await shown("proxy.example.com")) as port:
+    async with proxy(INTERCEPTED, shown(), shown("proxy.example.com")) as port:
         ((_, text),) = await asked(port, Trust("X", files["ours"]), "https", name="localhost")
     assert text == "the certificate of the proxy itself is for another host than localhost"
 
@@ -137,7 +137,7 @@ async def test_tls_to_a_proxy_without(files):
 
 
 async def test_no_tls_to_a_proxy_with(files):
-    async with proxy(INTERCEPTED, await shown(), await shown("127.0.0.1")) as port:
+    async with proxy(INTERCEPTED, shown(), shown("127.0.0.1")) as port:
         ((_, text),) = await asked(port, Trust("X", files["ours"]))
     assert "with TLS its address begins with https://" in text
 
@@ -158,6 +158,20 @@ def test_a_file_that_cannot_be_used(tmp_path):
         ("fail", f"X names {tmp_path}/missing.pem, which cannot be used: No such file or directory"),
         ("fail", f"Y names {tmp_path}/empty.pem, which cannot be used: it holds no certificate"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "seen"),
+    [
+        ({}, []),
+        ({"HTTPS_PROXY": "http://a", "https_proxy": "http://a", "NO_PROXY": "localhost,.corp"}, []),
+        ({"HTTPS_PROXY": "http://a", "https_proxy": "http://b"}, ["warn"]),
+        ({"NO_PROXY": ".openai.com"}, ["fail"]),
+        ({"no_proxy": "*"}, ["fail"]),
+    ],
+)
+def test_what_leads_past_the_proxy(environ, seen):
+    assert [state for state, _ in passed_by(environ, [HOST])] == seen
 
 
 def test_what_is_trusted_here():

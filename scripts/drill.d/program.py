@@ -107,6 +107,7 @@ class Scenario:
 
 
 AWAY = Expected(statuses=(200, 503))
+STOPPED = Expected(statuses=(200, 503, 1001))  # WebSockets are told that the server leaves
 KILLED = Expected(statuses=(200, 503), orphans=True)
 PROGRAM = (
     Scenario("kill-sqlite", on_sqlite, scenarios.kill, KILLED),
@@ -118,7 +119,7 @@ PROGRAM = (
     Scenario("postgres-restart", beside_postgres, scenarios.pg_restart, AWAY),
     Scenario("sqlite-locked", on_a_locked_file, scenarios.locked, AWAY),
     Scenario("disk-full", on_a_small_disk, scenarios.full, AWAY),
-    Scenario("read-only", on_a_read_only_disk, scenarios.read_only, AWAY),
+    Scenario("read-only", on_a_read_only_disk, scenarios.read_only, STOPPED),
     Scenario("clock", with_a_clock, scenarios.clock, Expected(exact=True)),
     Scenario("provider-edited", on_sqlite, scenarios.provider_edited, Expected((200, 503, 1012), exact=True)),
     Scenario("key-revoked", on_sqlite, scenarios.key_revoked, Expected((200, 502, 1012), exact=True)),

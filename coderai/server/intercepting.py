@@ -164,7 +164,7 @@ async def intercepting(
     ):  # fmt: skip
         jobs = [tasks.create_task(keep_renewed(ready.contexts, ready.authority), name="interception CA")]
         if ready.listener is not None and ready.tls is not None:
-            jobs.append(tasks.create_task(_follow(ready.tls, ready.listener), name="proxy certificate"))
+            jobs.append(tasks.create_task(Shown(ready.tls, ready.listener).keep(), name="proxy certificate"))
         url = opening.url("https" if ready.tls is not None else "http")
         host = split_address(opening.address)[0] or ""
         door.certificate_pem = lambda: ready.contexts.authority.certificate_pem
@@ -189,21 +189,33 @@ def _known_as(host: str, listener: Pair | None) -> str:
     return "" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
-async def _follow(context: ssl.SSLContext, files: Pair) -> None:
-    """Read the listener's certificate again when its files change. Runs until cancelled."""
-    seen = _signature(files)
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        now = _signature(files)
-        if now is None or now == seen:
-            continue
-        seen = now
+class Shown:
+    """The certificate of the listener, which follows its files."""
+
+    def __init__(self, context: ssl.SSLContext, files: Pair) -> None:
+        self._context = context
+        self._files = files
+        self._seen = _signature(files)
+
+    async def keep(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Show a new certificate to new connections, when there is one that can be used."""
+        now = _signature(self._files)
+        if now is None or now == self._seen:
+            return
+        self._seen = now
         try:
-            _load(context, files)
+            _listener_context(self._files)  # tried elsewhere first: half of a pair would spoil the one in use
+            _load(self._context, self._files)
         except BadSettings as error:
             log.warning("the proxy's certificate changed and cannot be used: the old one stays", reason=str(error))
         else:
-            log.info("the proxy's certificate was read again", file=str(files.cert))
+            log.info("the proxy's certificate was read again", file=str(self._files.cert))
 
 
 def _signature(files: Pair) -> tuple[int, ...] | None:

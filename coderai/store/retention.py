@@ -129,8 +129,8 @@ async def _delete_all(store: "Store", table: Table, condition: ColumnElement[boo
 async def _purge_some(connection: AsyncConnection, older_than: datetime, batch: int) -> Purged:
     row, key = interceptions.c, (interceptions.c.session_id, interceptions.c.initiator_id)
     oldest = select(*key).where(row.started_at < older_than).order_by(row.started_at, row.id).limit(batch)
-    keys = sorted({(each.session_id, each.initiator_id) for each in await connection.execute(oldest)})
-    ids = await lock_older(connection, keys, older_than, batch * _WHOLE) if keys else []
+    some = sorted({(each.session_id, each.initiator_id) for each in await connection.execute(oldest)})
+    ids, keys = await lock_older(connection, some, older_than, batch * _WHOLE)
     if not ids:
         return Purged()
     await lock_sessions(connection, keys)

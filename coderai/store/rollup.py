@@ -7,12 +7,14 @@ interceptions), so that both ways agree also when many processes write.
 # ruff: noqa: S608 — the texts are put together from names of columns; values are parameters
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import select, text, tuple_
+from sqlalchemy import bindparam, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from coderai.store.schema import interceptions, session_facets, sessions
+from coderai.store.types import Moment
 
 SessionKey = tuple[str, str]
 """(session id, initiator id)."""
@@ -64,15 +66,12 @@ MERGE_FACET = (
 _COLUMNS = ", ".join(column.name for column in sessions.c)
 _REPLACE = ", ".join(f"{c.name} = excluded.{c.name}" for c in sessions.c if not c.primary_key)
 _ENDED = "i.session_id = a.session_id AND i.initiator_id = a.initiator_id AND i.ended_at IS NOT NULL"
+# In this form no index serves it: SQLite would go along all that the initiator ever asked for.
+_STARTED = "coalesce(i.started_at, i.started_at)"
 _FACET_COLUMNS = "session_id, initiator_id, provider, provider_name, model, client"
+_TOKENS = _SUMS[2:]
+_TOKEN_SUMS = ", ".join(f"CAST(sum(u.{name}) AS BIGINT) AS {name}" for name in _TOKENS)
 _FACETS = ", ".join(f"i.{name}" for name in _FACET_COLUMNS.split(", "))
-
-
-def _token_sum(name: str) -> str:
-    return (
-        f"CAST(coalesce((SELECT sum(u.{name}) FROM aibridge_interceptions i JOIN aibridge_token_usages u"
-        f" ON u.interception_id = i.id WHERE {_ENDED}), 0) AS BIGINT)"
-    )
 
 
 def _recounting(keys: str) -> tuple[str, ...]:
@@ -86,14 +85,20 @@ def _recounting(keys: str) -> tuple[str, ...]:
             SELECT i.session_id, i.initiator_id, max(i.ended_at) AS ended_at, count(*) AS interceptions,
                 count(DISTINCT coalesce(i.thread_root_id, i.id)) AS threads
             FROM k AS a CROSS JOIN aibridge_interceptions AS i WHERE {_ENDED} GROUP BY i.session_id, i.initiator_id
+        ), t AS (
+            SELECT i.session_id, i.initiator_id, {_TOKEN_SUMS}
+            FROM k AS a CROSS JOIN aibridge_interceptions AS i
+            CROSS JOIN aibridge_token_usages AS u
+            WHERE {_ENDED} AND u.interception_id = i.id GROUP BY i.session_id, i.initiator_id
         )
         INSERT INTO sessions ({_COLUMNS})
         SELECT a.session_id, a.initiator_id, f.started_at, f.id, f.client, f.metadata, a.ended_at,
             coalesce(p.created_at, f.started_at), p.created_at, p.interception_id, a.interceptions, a.threads,
-            {", ".join(_token_sum(name) for name in _SUMS[2:])}
+            {", ".join(f"coalesce(t.{name}, 0)" for name in _TOKENS)}
         FROM a
+        LEFT JOIN t ON t.session_id = a.session_id AND t.initiator_id = a.initiator_id
         JOIN aibridge_interceptions f ON f.id = (
-            SELECT i.id FROM aibridge_interceptions i WHERE {_ENDED} ORDER BY i.started_at, i.id LIMIT 1
+            SELECT i.id FROM aibridge_interceptions i WHERE {_ENDED} ORDER BY {_STARTED}, i.id LIMIT 1
         )
         LEFT JOIN aibridge_user_prompts p ON p.interception_id = (
             SELECT q.interception_id FROM aibridge_interceptions i
@@ -127,15 +132,38 @@ RECOUNT_ONE = _recounting("SELECT CAST(:session_id AS TEXT) AS session_id, CAST(
 """Statements that compute one session anew, with ``:session_id`` and ``:initiator_id``."""
 
 # With ``:keys``, a JSON array of pairs.
-_RECOUNT = {
-    "sqlite": _recounting(
+_KEYS = {
+    "sqlite": (
         "SELECT json_extract(value, '$[0]') AS session_id, json_extract(value, '$[1]') AS initiator_id"
         " FROM json_each(:keys)"
     ),
-    "postgresql": _recounting(
+    "postgresql": (
         "SELECT value ->> 0 AS session_id, value ->> 1 AS initiator_id FROM json_array_elements(CAST(:keys AS json))"
     ),
 }
+_RECOUNT = {dialect: _recounting(keys) for dialect, keys in _KEYS.items()}
+_IN_SESSIONS = {
+    dialect: (
+        f"WITH a AS ({keys}) SELECT i.id, i.session_id, i.initiator_id FROM a CROSS JOIN aibridge_interceptions AS i"
+        " WHERE i.session_id = a.session_id AND i.initiator_id = a.initiator_id"
+        f" AND {_STARTED} < :before ORDER BY i.session_id, i.initiator_id, {_STARTED} LIMIT :most"
+    )
+    for dialect, keys in _KEYS.items()
+}
+_IN_SESSIONS["postgresql"] += " FOR UPDATE OF i SKIP LOCKED"
+
+
+async def lock_older(
+    connection: AsyncConnection, keys: Sequence[SessionKey], before: datetime, most: int
+) -> tuple[Sequence[str], Sequence[SessionKey]]:
+    """Lock interceptions of the sessions *keys* that started *before*, *most* at most, one session after the other.
+
+    Returns their ids and the keys of their sessions. What somebody else has locked is left out.
+    """
+    query = text(_IN_SESSIONS[connection.dialect.name]).bindparams(bindparam("before", type_=Moment))
+    asked = {"keys": msgspec.json.encode(keys).decode(), "before": before, "most": most}
+    rows = (await connection.execute(query, asked)).all()
+    return [row.id for row in rows], sorted({(row.session_id, row.initiator_id) for row in rows})
 
 
 async def lock_sessions(connection: AsyncConnection, keys: Sequence[SessionKey]) -> None:

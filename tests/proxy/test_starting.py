@@ -17,7 +17,6 @@ from coderai.server.intercepting import Shown, prepared
 from tests.proxy.world import AUTHORITY
 from tests.settings.loading import loaded
 
-
 LISTED = ("--aibridge-proxy-tunnels=allowlist", "--aibridge-proxy-tunnel-allowlist=*.x.example")
 LOCAL = ("--aibridge-proxy-allowed-private-cidrs=127.0.0.0/8", "--aibridge-proxy-tunnel-ports=1")
 

@@ -38,7 +38,7 @@ def head_lines(session: Document, out: frozenset[str]) -> Iterator[str]:
 
 def thread_lines(thread: Document, number: int) -> Iterator[str]:
     """Return one thread."""
-    (whole,), _ = told([thread], steps_shown=len(thread["steps"]))
+    (whole,), _ = told([thread], steps_shown=len(thread["steps"]), steps_in_all=len(thread["steps"]))
     yield ""
     yield f"## Thread {number}{f' ({_code(whole.agent.name)})' if whole.agent.id else ''}"
     yield ""

@@ -12,6 +12,8 @@ from coderai.web.visiting import Visit
 
 _PAGE: Final = 25
 _STEPS: Final = 20
+"""Of one thread; further ones come when they are asked for."""
+_STEPS_IN_ALL: Final = 100
 _ALL_STEPS: Final = 500
 """Of one thread, on a page of its own."""
 _POLLS: Final = 120
@@ -28,8 +30,8 @@ async def _show(visit: Visit) -> web.StreamResponse:
     session = await visit.get(f"{API}/{visit.part('id')}", {**asked, **moves, **more})
     polls = _whole(query.get("polls", ""), _POLLS)
     if polls and visit.request.headers.get("HX-Request"):
-        return visit.page("session_tail.html", **_values(visit, session, polls - 1, tail_only=True))
-    return visit.page("session.html", **_values(visit, session, _POLLS))
+        return await visit.large_page("session_tail.html", **_values(visit, session, polls - 1, tail_only=True))
+    return await visit.large_page("session.html", **_values(visit, session, _POLLS))
 
 
 def _values(visit: Visit, session: Mapping[str, Any], polls: int, *, tail_only: bool = False) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def _values(visit: Visit, session: Mapping[str, Any], polls: int, *, tail_only: 
         first=0 if search or thread else first,
         search=search,
         steps_shown=_ALL_STEPS if thread else _STEPS,
+        steps_in_all=_ALL_STEPS if thread else _STEPS_IN_ALL,
         all_open=bool(thread),
     )
     settled = next((place for place, each in enumerate(threads) if each.running), len(threads))
@@ -98,7 +101,7 @@ async def _one(visit: Visit) -> web.StreamResponse:
     base = visit.request.path.partition("/interceptions")[0] + "/sessions"
     step: Step = told([_as_thread(one)])[0][0].steps[0]
     back = {"id": one["session_id"], "initiator": one["initiator"], "first_interception_id": one["id"]}
-    return visit.page(
+    return await visit.large_page(
         "interception.html",
         one=one,
         step=step,

@@ -155,23 +155,31 @@ def origin(metadata: Document, agent: Agent) -> str:
 
 
 def told(
-    threads: Sequence[Document], *, first: int = 0, search: str = "", steps_shown: int = 20, all_open: bool = False
+    threads: Sequence[Document],
+    *,
+    first: int = 0,
+    search: str = "",
+    steps_shown: int = 20,
+    steps_in_all: int = 100,
+    all_open: bool = False,
 ) -> tuple[Sequence[Thread], Agents]:
     """Return the threads as a page tells them, counted from *first*, each with at most *steps_shown* steps.
 
-    Of a thread that was found by a search only the steps that hold the text are told.
+    Of a thread that was found by a search only the steps that hold the text are told; of one that runs the latest.
     """
-    agents = Agents(threads)
-    return [
-        _thread(said, agents, number=first + place if first else 0, search=search, most=steps_shown, is_open=all_open)
-        for place, said in enumerate(threads)
-    ], agents
+    agents, told, left = Agents(threads), [], steps_in_all
+    for place, said in enumerate(threads):
+        number, most = first + place if first else 0, min(steps_shown, left)
+        told.append(_thread(said, agents, number=number, search=search, most=most, is_open=all_open))
+        left -= len(told[-1].steps)
+    return told, agents
 
 
 def _thread(said: Document, agents: Agents, *, number: int, search: str, most: int, is_open: bool) -> Thread:
     found = set(said.get("found") or ()) if search else set()
     steps = list(_steps(said, agents, found))
-    shown = ([step for step in steps if step.found] if search else steps)[:most]
+    wanted = [step for step in steps if step.found] if search else steps
+    shown = wanted[:most] if said.get("ended_at") else wanted[max(0, len(wanted) - most) :]
     head = next((step for step in steps if step.said["interception_id"] == said["id"]), steps[0])
     only_prompt = bool(search) and found <= {said["id"]} and _holds(said.get("prompt"), search)
     return Thread(

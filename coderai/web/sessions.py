@@ -18,7 +18,7 @@ from coderai.web.visiting import Visit
 API: Final = "/api/v2/aibridge/sessions"
 PATHS: Final = ("/aibridge/sessions", "/ai-gateway/sessions")
 _PAGE: Final = 25
-_LABELS: Final = "200"
+_LABELS: Final = ("/api/v2/ai/labels", {"limit": "200"})
 _POLLS: Final = 120
 """How often a list with running sessions looks again by itself, every five seconds."""
 _NOWHERE: Final = (".", "..")
@@ -46,22 +46,27 @@ async def _list(visit: Visit) -> web.StreamResponse:
     if (picked := asked.picked(visit.query)) is not None:
         return visit.go(picked.address(base))
     again = _again(visit)
+    part = again is not None and bool(visit.request.headers.get("HX-Request"))
     try:
-        found = await visit.get(API, _question(asked, window := asked.window(datetime.now(UTC))))
+        question = _question(asked, asked.window(datetime.now(UTC)))
+        found, *labels = await visit.all((API, question), *(() if part else (_LABELS,)))
     except (Refused, Invalid) as error:
-        refused = _judged(error)
-        return await _page(visit, asked, 400, error=refused, found=None, outside=None)
-    if again is not None and visit.request.headers.get("HX-Request"):
+        return await _told(visit, asked, _judged(error))
+    if again is not None and part:
         return visit.page("sessions_rows.html", **_rows(visit, asked, found, again - 1))
-    outside = await _outside(visit, asked, found) if window and not asked.cursor else None
-    return await _page(visit, asked, 200, error=None, found=found, outside=outside)
+    outside = await _outside(visit, asked, question, found)
+    return _page(visit, asked, 200, labels[0], error=None, found=found, outside=outside)
 
 
-async def _page(
-    visit: Visit, asked: Asked, status: int, *, error: Refused | None, found: Any, outside: Outside | None
+async def _told(visit: Visit, asked: Asked, error: Refused) -> web.Response:
+    """Return the page with what is wrong with what was asked."""
+    return _page(visit, asked, 400, await visit.get(*_LABELS), error=error, found=None, outside=None)
+
+
+def _page(
+    visit: Visit, asked: Asked, status: int, labels: Any, *, error: Refused | None, found: Any, outside: Outside | None
 ) -> web.Response:
     nothing = {"count": 0, "count_capped": False, "sessions": []}
-    labels = await visit.get("/api/v2/ai/labels", {"limit": _LABELS})
     return visit.page(
         "sessions.html",
         status,
@@ -106,8 +111,8 @@ def _question(asked: Asked, window: Mapping[str, str], limit: int = _PAGE) -> di
     return {"limit": str(limit), "include_running": "true", **q, **cursor, **window}
 
 
-async def _outside(visit: Visit, asked: Asked, found: Any) -> Outside | None:
-    if found["count_capped"]:
+async def _outside(visit: Visit, asked: Asked, question: Mapping[str, str], found: Any) -> Outside | None:
+    if found["count_capped"] or asked.cursor or question.keys().isdisjoint(_WINDOW):
         return None
     everything = await visit.get(API, _question(asked, {}, limit=1))
     count = everything["count"] - found["count"]
@@ -143,6 +148,7 @@ def _pickers(asked: Asked, labels: Any) -> list[dict[str, Any]]:
     return pickers
 
 
+_WINDOW: Final = ("started_after", "started_before")
 _KINDS: Final = {"provider_name": "providers", "client": "clients", "model": "models"}
 
 

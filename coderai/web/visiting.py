@@ -1,8 +1,10 @@
 """One visit to one page: what was asked, by whom, what the API says to it, and the answer."""
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote
@@ -101,6 +103,19 @@ class Visit:
         if _NOTICE in self.request.cookies:
             response.del_cookie(_NOTICE, path="/")
         return response
+
+    async def large_page(self, template: str, status: int = 200, **values: Any) -> web.Response:
+        """Return a page that takes a while to make: beside the loop, so that calls of models are not held up."""
+        return await asyncio.to_thread(partial(self.page, template, status, **values))
+
+    async def all(self, *questions: tuple[str, Query]) -> list[Any]:
+        """Return the API's documents for several paths, asked at the same time. Raises Refused."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.get(*question), name=question[0]) for question in questions]
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return [task.result() for task in tasks]
 
     def go(self, path: str, notice: str = "") -> web.Response:
         """Send the browser to another page of ours, which tells what was done."""

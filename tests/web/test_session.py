@@ -170,7 +170,7 @@ async def test_a_long_loop_is_shown_as_a_whole_on_request(house: Living, browse:
     page = (await look(admin, PAGE + "loop")).text
     assert page.count("<li id=") == 20
     assert "22 steps, 22 tool calls" in page
-    thread = unescape(re.search(r'href="([^"]+)">Show the 2 other steps', page).group(1))
+    thread = unescape(re.search(r'href="([^"]+)" hx-get=[^>]+>Show the 2 other steps', page).group(1))
     assert (await look(admin, thread)).text.count("<li id=") == 22
 
 

@@ -98,26 +98,26 @@ async def test_passwords_are_in_no_entry(api: Api) -> None:
     assert "argon2" not in str(entries)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "count"),
-    [
-        ({}, 3),
-        ({"q": "uwe"}, 0),
-        ({"q": "MIA"}, 2),
-        ({"username": "uwe"}, 1),
-        ({"q": "username:olga action:write"}, 1),
-        ({"resource_type": "user", "action": "delete"}, 1),
-        ({"date_from": "2020-01-01", "date_to": "2099-12-31"}, 3),
-        ({"date_to": "2020-01-01"}, 0),
-        ({"q": 'date_from:"2099-01-01T00:00:00Z"'}, 0),
-        ({"request_id": "x"}, 0),
-    ],
-)
-async def test_the_log_is_narrowed(api: Api, parameters: dict[str, str], count: int) -> None:
+NARROWED = [
+    ({}, 3),
+    ({"q": "uwe"}, 0),
+    ({"q": "MIA"}, 2),
+    ({"username": "uwe"}, 1),
+    ({"q": "username:olga action:write"}, 1),
+    ({"resource_type": "user", "action": "delete"}, 1),
+    ({"date_from": "2020-01-01", "date_to": "2099-12-31"}, 3),
+    ({"date_to": "2020-01-01"}, 0),
+    ({"q": 'date_from:"2099-01-01T00:00:00Z"'}, 0),
+    ({"request_id": "x"}, 0),
+]
+
+
+async def test_the_log_is_narrowed(api: Api) -> None:
     await api.ask("PUT", "users/mia/status/suspend")
     await api.ask("PUT", "users/mia/roles", "uwe", json={"roles": ["user-admin"]})
     await api.ask("DELETE", "users/max")
-    assert (await api.get("audit", **parameters)).body["count"] == count
+    found = [(await api.get("audit", **parameters)).body["count"] for parameters, _ in NARROWED]
+    assert found == [count for _, count in NARROWED]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])

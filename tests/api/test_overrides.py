@@ -111,21 +111,21 @@ async def test_a_choice_is_forgotten(server: Api):
     assert (await server.get(OWN, "mia")).body["general"]["is_set"] is False
 
 
-@pytest.mark.parametrize(
-    ("context", "body", "field"),
-    [
-        ("root", {"mode": "deployment_default"}, "mode"),
-        ("general", {"mode": "other"}, "mode"),
-        ("general", {}, "mode"),
-        ("general", {"mode": "model"}, "model_config_id"),
-        ("general", {"mode": "model", "model_config_id": new_id()}, "model_config_id"),
-        ("title_generation", {"mode": "chat_default"}, "context"),
-    ],
-)
-async def test_choices_that_are_none(server: Api, context, body, field):
+NO_CHOICES = [
+    ("root", {"mode": "deployment_default"}, "mode"),
+    ("general", {"mode": "other"}, "mode"),
+    ("general", {}, "mode"),
+    ("general", {"mode": "model"}, "model_config_id"),
+    ("general", {"mode": "model", "model_config_id": new_id()}, "model_config_id"),
+    ("title_generation", {"mode": "chat_default"}, "context"),
+]
+
+
+async def test_choices_that_are_none(server: Api):
     await allow(server)
-    answer = await server.ask("PUT", f"{OWN}/{context}", "mia", json=body)
-    assert (answer.status, answer.fields) == (400, [field])
+    for context, body, field in NO_CHOICES:
+        answer = await server.ask("PUT", f"{OWN}/{context}", "mia", json=body)
+        assert (answer.status, answer.fields) == (400, [field]), (context, body)
 
 
 async def test_which_model_is_meant_falls_through_and_says_why(server: Api):

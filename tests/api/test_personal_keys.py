@@ -92,10 +92,10 @@ async def test_the_older_paths_say_the_same(keeper: Api):
     assert (await keeper.ask("DELETE", f"{OLDER}/{saved.body['provider_id']}", "mia")).status == 204
 
 
-@pytest.mark.parametrize("key", ["", "   ", None, "two words"])
-async def test_what_is_no_key_is_refused_at_its_field(keeper: Api, key):
-    answer = await put(keeper, f"{MINE}/anthropic-corp", key)
-    assert (answer.status, answer.fields) == (400, ["api_key"])
+async def test_what_is_no_key_is_refused_at_its_field(keeper: Api):
+    for key in ("", "   ", None, "two words"):
+        answer = await put(keeper, f"{MINE}/anthropic-corp", key)
+        assert (answer.status, answer.fields) == (400, ["api_key"]), key
 
 
 async def test_a_provider_that_is_disabled_takes_none(keeper: Api):

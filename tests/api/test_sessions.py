@@ -274,7 +274,7 @@ async def test_pages_with_running_ones_cover_everything_once(api: Api) -> None:
     assert await api.session_ids(include_running="true", after_session_id=whole[3]) == whole[4:]
 
 
-@pytest.mark.parametrize("noun", ["sessions", "interceptions", "models", "clients", "sessions/chat"])
-async def test_a_parameter_given_twice_is_refused(api: Api, noun: str) -> None:
-    answer = await api.ask("GET", f"aibridge/{noun}?limit=1&client=Codex&limit=2&client=Mux")
-    assert (answer.status, answer.fields) == (400, ["client", "limit"])
+async def test_a_parameter_given_twice_is_refused(api: Api) -> None:
+    for noun in ("sessions", "interceptions", "models", "clients", "sessions/chat"):
+        answer = await api.ask("GET", f"aibridge/{noun}?limit=1&client=Codex&limit=2&client=Mux")
+        assert (answer.status, answer.fields) == (400, ["client", "limit"]), noun

@@ -61,14 +61,13 @@ async def followed(setting: Setting) -> AsyncIterator[asyncio.Queue[frozenset[st
         following.cancel()
 
 
-@pytest.mark.parametrize("named", ["ada", "Ada", "ADA"])
-async def test_a_name_stands_for_the_id(setting: Setting, named: str) -> None:
-    assert await setting.authority.person(named) == setting.ids["ada"]
+async def test_a_name_stands_for_the_id(setting: Setting) -> None:
+    assert [await setting.authority.person(named) for named in ("ADA", "Ada", "ada")] == [setting.ids["ada"]] * 3
 
 
-@pytest.mark.parametrize("named", ["nobody", "me", "ada ", "a" * 256, "' OR 1=1 --", "%", "\U0001f98a"])
-async def test_a_name_that_nobody_has_stands_for_itself(setting: Setting, named: str) -> None:
-    assert await setting.authority.person(named) == named
+async def test_a_name_that_nobody_has_stands_for_itself(setting: Setting) -> None:
+    names = ["nobody", "me", "ada ", "a" * 256, "' OR 1=1 --", "%", "\U0001f98a"]
+    assert [await setting.authority.person(named) for named in names] == names
 
 
 async def test_an_id_stands_for_itself_in_its_usual_form_without_a_look(setting: Setting) -> None:

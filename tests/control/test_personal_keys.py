@@ -145,11 +145,11 @@ async def test_a_removed_key_is_gone(setting: Setting):
         await setting.keys.remove(mia, "me", "openai")
 
 
-@pytest.mark.parametrize("key", ["", "  \n", "two words", "sk-ä", "a\0b", "x" * 9000])
-async def test_what_is_no_key_is_refused(setting: Setting, key: str):
-    with pytest.raises(Invalid) as caught:
-        await setting.keys.save(setting.callers["mia"], "me", "openai", key)
-    assert [name for name, _ in caught.value.validations] == ["api_key"]
+async def test_what_is_no_key_is_refused(setting: Setting):
+    for key in ("", "  \n", "two words", "sk-ä", "a\0b", "x" * 9000):
+        with pytest.raises(Invalid) as caught:
+            await setting.keys.save(setting.callers["mia"], "me", "openai", key)
+        assert [name for name, _ in caught.value.validations] == ["api_key"], key[:10]
 
 
 @pytest.mark.parametrize(

@@ -58,35 +58,35 @@ async def test_only_owners_may(control: ProviderControl, roles: frozenset[str]):
             await refused
 
 
-@pytest.mark.parametrize(
-    ("wrong", "fields"),
-    [
-        (NewProvider("", "", ""), ["type", "name", "base_url"]),
-        (NewProvider("gemini", "Azure", "llm.example.com"), ["type", "name", "base_url"]),
-        (NewProvider("openai", "sessions", "ftp://x/"), ["name", "base_url"]),
-        (NewProvider("openai", "a", "https://user:pw@x/"), ["base_url"]),
-        (NewProvider("openai", "a", "https://x/?k=v"), ["base_url"]),
-        (NewProvider("openai", "a", "https://ai.example.com/api/v2/aibridge/openai/v1"), ["base_url"]),
-        (NewProvider("openai", "a", "http://127.0.0.1:3000/"), ["base_url"]),
-        (
-            NewProvider("openai", "a", "https://x/", keys=("k", " k", "", "k")),
-            ["api_keys[1]", "api_keys[2]", "api_keys[3]"],
-        ),
-        (NewProvider("openai", "a", "https://x/", keys=tuple("abcdef")), ["api_keys"]),
-        (NewProvider("copilot", "a", "https://x/", keys=("k",)), ["api_keys"]),
-        (NewProvider("openai", "a", "https://x/", bedrock={"region": "eu"}), ["settings"]),
-        (NewProvider("bedrock", "a", "https://x/", bedrock={"model": "m"}), ["settings"]),
-        (NewProvider("bedrock", "a", "https://x/"), ["settings"]),
-        (NewProvider("bedrock", "a", bedrock={"region": "EU!"}), ["settings.region"]),
-        (NewProvider("bedrock", "a", bedrock={"region": "eu", "protocol": "x"}), ["settings.protocol"]),
-        (NewProvider("bedrock", "a", bedrock={"region": "eu", "access_key": "AK"}), ["settings"]),
-        (NewProvider("openai", "a", "https://x/", "d" * 129), ["display_name"]),
-    ],
-)
-async def test_every_mistake_is_told_at_its_field(control: ProviderControl, wrong: NewProvider, fields: list[str]):
-    with pytest.raises(Invalid) as caught:
-        await control.create(OWNER, wrong)
-    assert _fields(caught) == fields
+MISTAKES = [
+    (NewProvider("", "", ""), ["type", "name", "base_url"]),
+    (NewProvider("gemini", "Azure", "llm.example.com"), ["type", "name", "base_url"]),
+    (NewProvider("openai", "sessions", "ftp://x/"), ["name", "base_url"]),
+    (NewProvider("openai", "a", "https://user:pw@x/"), ["base_url"]),
+    (NewProvider("openai", "a", "https://x/?k=v"), ["base_url"]),
+    (NewProvider("openai", "a", "https://ai.example.com/api/v2/aibridge/openai/v1"), ["base_url"]),
+    (NewProvider("openai", "a", "http://127.0.0.1:3000/"), ["base_url"]),
+    (
+        NewProvider("openai", "a", "https://x/", keys=("k", " k", "", "k")),
+        ["api_keys[1]", "api_keys[2]", "api_keys[3]"],
+    ),
+    (NewProvider("openai", "a", "https://x/", keys=tuple("abcdef")), ["api_keys"]),
+    (NewProvider("copilot", "a", "https://x/", keys=("k",)), ["api_keys"]),
+    (NewProvider("openai", "a", "https://x/", bedrock={"region": "eu"}), ["settings"]),
+    (NewProvider("bedrock", "a", "https://x/", bedrock={"model": "m"}), ["settings"]),
+    (NewProvider("bedrock", "a", "https://x/"), ["settings"]),
+    (NewProvider("bedrock", "a", bedrock={"region": "EU!"}), ["settings.region"]),
+    (NewProvider("bedrock", "a", bedrock={"region": "eu", "protocol": "x"}), ["settings.protocol"]),
+    (NewProvider("bedrock", "a", bedrock={"region": "eu", "access_key": "AK"}), ["settings"]),
+    (NewProvider("openai", "a", "https://x/", "d" * 129), ["display_name"]),
+]
+
+
+async def test_every_mistake_is_told_at_its_field(control: ProviderControl):
+    for wrong, fields in MISTAKES:
+        with pytest.raises(Invalid) as caught:
+            await control.create(OWNER, wrong)
+        assert _fields(caught) == fields, wrong
     assert await control.list(OWNER) == []
 
 

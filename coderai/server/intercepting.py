@@ -21,7 +21,7 @@ from coderai.gateway.observing import observing
 from coderai.observe import logs
 from coderai.observe.timeline import Observer
 from coderai.providers.registry import Registry
-from coderai.proxy.ca import Authority, Contexts
+from coderai.proxy.ca import SOON, Authority, Contexts
 from coderai.proxy.counts import Counts
 from coderai.proxy.describing import described
 from coderai.proxy.dialing import Dialer, onward
@@ -133,6 +133,11 @@ def _load(context: ssl.SSLContext, files: Pair) -> None:
         raise BadSettings(f"{what}: they cannot be used together ({error.reason or error})") from error
     except OSError as error:
         raise BadSettings(f"{what}: {error.strerror}") from error
+    end, now = described(read_certificate(files.cert)).not_after, datetime.now(UTC)
+    if end <= now:
+        raise BadSettings(f"{what}: it expired on {end:%Y-%m-%d}")
+    if end - now < SOON:
+        log.warning("the proxy's certificate ends soon", file=str(files.cert), not_after=str(end))
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from coderai.errors import BadSettings
 from coderai.proxy.ca import pem_of
 from coderai.proxy.dialing import onward
 from coderai.proxy.head import Connect
+from coderai.proxy.issuing import new_authority
 from coderai.proxy.refusals import Refusal
 from coderai.server.intercepting import Shown, prepared
 from tests.proxy.world import AUTHORITY
@@ -68,6 +69,19 @@ def test_a_listener_certificate_without_its_key_is_refused(data):
         f"--aibridge-proxy-tls-key-file={data}/other.key",
     )
     assert "cannot be used together" in said
+
+
+def test_a_listener_certificate_that_has_expired_is_refused(data):
+    long_ago = datetime.now(UTC) - timedelta(days=20)
+    old = new_authority("Old", long_ago).leaf("localhost", long_ago)
+    (data / "listener.pem").write_bytes(old.chain_pem)
+    (data / "listener.key").write_bytes(old.key_pem)
+    [said] = told(
+        data,
+        f"--aibridge-proxy-tls-cert-file={data}/listener.pem",
+        f"--aibridge-proxy-tls-key-file={data}/listener.key",
+    )
+    assert "listener.key: it expired on 20" in said
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The authority in force follows its files, and its end is announced."""
 
+import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from coderai.proxy.ca import Authority, Contexts, pem_of
 from coderai.proxy.files import Pair, write_new
 from coderai.proxy.issuing import new_authority
-from coderai.proxy.renewing import Following
+from coderai.proxy.renewing import Following, keep_renewed
 
 NOW = datetime.now(UTC)
 
@@ -47,6 +48,16 @@ def test_new_files_are_taken(signed):
     one.write(second)
     one.look()
     assert one.contexts.authority.certificate_pem == second.certificate_pem
+
+
+async def test_the_job_looks_again_and_again(signed):
+    one, second = signed(), new_authority("Second", NOW)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        job = tasks.create_task(keep_renewed(one.contexts, one.files, every=timedelta()))
+        one.write(second)
+        while one.contexts.authority.certificate_pem != second.certificate_pem:
+            await asyncio.sleep(0)
+        job.cancel()
 
 
 def test_files_that_did_not_change_are_not_read(signed):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coderai.cli import sessions
+from coderai.cli.filters import Filters
 from coderai.cli.options import Run
 from coderai.cli.target import Choices
 
@@ -32,7 +33,7 @@ def _show(run: Run, stage: "Stage", *, staying: bool) -> None:
     """Show the sessions as the command would, over HTTP, and what to try next."""
     choices = Choices(url=stage.url, token=stage.token, output=run.choices.output)
     run.say([""] if not run.json else [])
-    sessions.list_command(replace(run, choices=choices), everything=True)
+    sessions.list_command(replace(run, choices=choices), Filters(), everything=True)
     if staying and not run.json:  # else server and data are gone before anybody can try
         run.say(_next(stage))
     run.out.flush()

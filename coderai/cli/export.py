@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 import msgspec
 import typer
 
-from coderai.cli import filters, interceptions, sessions
+from coderai.cli import interceptions, sessions
 from coderai.cli.connection import Api, Query, segment
 from coderai.cli.errors import Refused, WrongUse
 from coderai.cli.filters import Filters
@@ -57,51 +57,18 @@ def register(app: typer.Typer) -> None:
 
 def sessions_command(
     run: Run,
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    session_id: filters.SessionId = None,
-    since: filters.Since = None,
-    started_after: filters.After = None,
-    started_before: filters.Before = None,
-    query: filters.Query = None,
+    asked: Filters,
     form: Format = Form.JSONL,
     file: File = None,
     force: Force = False,
 ) -> None:
     """Write sessions, newest activity first: their facts and token counts. Everything, unless filtered."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        session_id=session_id,
-        since=since,
-        started_after=started_after,
-        started_before=started_before,
-        q=query,
-    )
     _export(run, SESSIONS, asked, form, file, force=force)
 
 
 def interceptions_command(
     run: Run,
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    session_id: filters.SessionId = None,
-    since: filters.Since = None,
-    started_after: filters.After = None,
-    started_before: filters.Before = None,
-    query: filters.Query = None,
+    asked: Filters,
     thoughts: Annotated[
         bool, typer.Option("--thoughts", help="What models thought, and how exchanges ended, as well: slower.")
     ] = False,
@@ -110,19 +77,6 @@ def interceptions_command(
     force: Force = False,
 ) -> None:
     """Write single exchanges, newest first: tokens, prompts, tool calls. Everything, unless filtered."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        session_id=session_id,
-        since=since,
-        started_after=started_after,
-        started_before=started_before,
-        q=query,
-    )
     if thoughts and form is Form.CSV:
         raise WrongUse("--thoughts does not fit into a table: say --format jsonl")
     _export(run, WHOLE_INTERCEPTIONS if thoughts else INTERCEPTIONS, asked, form, file, force=force)

@@ -1,6 +1,6 @@
 """The filters that the lists of sessions and interceptions have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -8,17 +8,7 @@ import typer
 
 from coderai.cli.errors import WrongUse
 
-Client = Annotated[str | None, typer.Option("--client", help='Tool, for example "Coder Agents".')]
 Initiator = Annotated[str | None, typer.Option("--initiator", help="Whose: a username, an id, or me.")]
-OnBehalfOf = Annotated[str | None, typer.Option("--on-behalf-of", help="For whom a service account acted.")]
-Provider = Annotated[str | None, typer.Option("--provider", help="Type: openai, anthropic, copilot.")]
-ProviderName = Annotated[str | None, typer.Option("--provider-name", help="Name of the configured provider.")]
-Model = Annotated[str | None, typer.Option("--model")]
-SessionId = Annotated[str | None, typer.Option("--session-id")]
-Since = Annotated[str | None, typer.Option("--since", help="A duration ago (24h, 7d) or a date.")]
-After = Annotated[str | None, typer.Option("--started-after", help="RFC 3339, a date, or a duration ago.")]
-Before = Annotated[str | None, typer.Option("--started-before", help="RFC 3339, a date, or a duration ago.")]
-Query = Annotated[str | None, typer.Option("-q", "--query", help='Raw query, for example: client:"Codex" model:m')]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows of a page.")]
 Everything = Annotated[bool, typer.Option("--all", help="Of all times.")]
 
@@ -27,20 +17,38 @@ MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """What was asked for, as given."""
+class What:
+    """Which records, whenever they were made. A command that has one of these as parameter has all its options."""
 
-    client: str | None = None
-    initiator: str | None = None
-    on_behalf_of: str | None = None
-    provider: str | None = None
-    provider_name: str | None = None
-    model: str | None = None
-    session_id: str | None = None
-    since: str | None = None
-    started_after: str | None = None
-    started_before: str | None = None
-    q: str | None = None
+    client: Annotated[str | None, typer.Option("--client", help='Tool, for example "Coder Agents".')] = None
+    initiator: Initiator = None
+    on_behalf_of: Annotated[str | None, typer.Option("--on-behalf-of", help="For whom a service account acted.")] = None
+    provider: Annotated[str | None, typer.Option("--provider", help="Type: openai, anthropic, copilot.")] = None
+    provider_name: Annotated[str | None, typer.Option("--provider-name", help="Name of the configured provider.")] = (
+        None
+    )
+    model: Annotated[str | None, typer.Option("--model")] = None
+    q: Annotated[str | None, typer.Option("-q", "--query", help='Raw query, for example: client:"Codex" model:m')] = (
+        None
+    )
+
+    def asked(self) -> dict[str, str | None]:
+        """Return the parameters of the API."""
+        return {name: getattr(self, name) for name in (each.name for each in fields(What))}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters(What):
+    """The same, of some time."""
+
+    session_id: Annotated[str | None, typer.Option("--session-id")] = None
+    since: Annotated[str | None, typer.Option("--since", help="A duration ago (24h, 7d) or a date.")] = None
+    started_after: Annotated[
+        str | None, typer.Option("--started-after", help="RFC 3339, a date, or a duration ago.")
+    ] = None
+    started_before: Annotated[
+        str | None, typer.Option("--started-before", help="RFC 3339, a date, or a duration ago.")
+    ] = None
 
     @property
     def any_time(self) -> bool:
@@ -54,14 +62,7 @@ class Filters:
         after = _moment(self.since or self.started_after, now)
         if self.any_time and default_window is not None:
             after = _written(now - default_window)
-        return {
-            "q": self.q,
-            "client": self.client,
-            "initiator": self.initiator,
-            "on_behalf_of": self.on_behalf_of,
-            "provider": self.provider,
-            "provider_name": self.provider_name,
-            "model": self.model,
+        return self.asked() | {
             "session_id": self.session_id,
             "started_after": after,
             "started_before": _moment(self.started_before, now),

@@ -38,35 +38,12 @@ def register(app: typer.Typer) -> None:
 
 def list_command(
     run: Run,
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    session_id: filters.SessionId = None,
-    since: filters.Since = None,
-    started_after: filters.After = None,
-    started_before: filters.Before = None,
-    query: filters.Query = None,
+    asked: Filters,
     limit: filters.Limit = 100,
     after: Annotated[str | None, typer.Option("--after", "--after-id", help="Id of the last row before.")] = None,
     everything: filters.Everything = False,
 ) -> None:
     """List single exchanges, newest first. With -o json: the array of them."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        session_id=session_id,
-        since=since,
-        started_after=started_after,
-        started_before=started_before,
-        q=query,
-    )
     parameters = asked.parameters(run.look.now) | {"limit": str(limit), "after_id": after}
     with run.api() as api:
         body = api.get(PATH, parameters)

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from typing import Annotated, Any
 
 import typer
@@ -63,13 +64,21 @@ def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function whose first parameter is a Run; the others are its arguments and options, as with typer."""
+    """Register a function whose first parameter is a Run; the others are its arguments and options, as with typer.
+
+    A parameter whose type is a dataclass stands for the options that its fields are.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        kinds: dict[str, type[Any]] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
+        groups = {name: list(inspect.signature(kind).parameters.values()) for name, kind in kinds.items()}
+        own = [option for each in own for option in groups.get(each.name, [each])]
 
         def call(**values: Any) -> None:
             context: typer.Context = values.pop("context")
+            for name, options in groups.items():
+                values[name] = kinds[name](**{option.name: values.pop(option.name) for option in options})
             function(start(_chosen(values).over(context.obj)), **values)
 
         app.command(name, help=inspect.getdoc(function), **options)(_with_signature(call, own))

@@ -46,37 +46,14 @@ def register(app: typer.Typer) -> None:
 
 def list_command(
     run: Run,
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    session_id: filters.SessionId = None,
-    since: filters.Since = None,
-    started_after: filters.After = None,
-    started_before: filters.Before = None,
-    query: filters.Query = None,
+    asked: Filters,
     limit: filters.Limit = 100,
     after: Annotated[str | None, typer.Option("--after", help="Id of the last session of the page before.")] = None,
     cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
     everything: filters.Everything = False,
 ) -> None:
     """List sessions, newest activity first; of the last 24 hours unless a time is asked for."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        session_id=session_id,
-        since=since,
-        started_after=started_after,
-        started_before=started_before,
-        q=query,
-    )
-    window = None if everything or session_id else filters.DAY
+    window = None if everything or asked.session_id else filters.DAY
     parameters = asked.parameters(run.look.now, window) | {
         "limit": str(limit),
         "after_session_id": after,

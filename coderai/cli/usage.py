@@ -24,36 +24,13 @@ def register(app: typer.Typer) -> None:
 
 def summary_command(
     run: Run,
+    asked: Filters,
     by: Annotated[str, typer.Option("--by", help="user, provider, model, client, day; several with commas.")] = "user",
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    session_id: filters.SessionId = None,
-    since: filters.Since = None,
-    started_after: filters.After = None,
-    started_before: filters.Before = None,
-    query: filters.Query = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Groups at most.")] = 1000,
     everything: filters.Everything = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV with exact numbers.")] = False,
 ) -> None:
     """Sum up exchanges and tokens; of the last 30 days unless a time is asked for."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        session_id=session_id,
-        since=since,
-        started_after=started_after,
-        started_before=started_before,
-        q=query,
-    )
     window = None if everything else filters.MONTH
     with run.api() as api:
         body = api.get(PATH, {"by": by, "limit": str(limit)} | asked.parameters(run.look.now, window))

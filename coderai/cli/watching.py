@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from coderai.cli import filters
 from coderai.cli.connection import Api
-from coderai.cli.filters import Filters
+from coderai.cli.filters import What
 from coderai.cli.options import Run
 from coderai.cli.shapes import Session, read, who
 from coderai.cli.text import Look, count, moment, one_line
@@ -26,27 +25,12 @@ class _Page(msgspec.Struct, frozen=True):
 
 def watch_command(
     run: Run,
-    client: filters.Client = None,
-    initiator: filters.Initiator = None,
-    on_behalf_of: filters.OnBehalfOf = None,
-    provider: filters.Provider = None,
-    provider_name: filters.ProviderName = None,
-    model: filters.Model = None,
-    query: filters.Query = None,
+    asked: What,
     last: Annotated[int, typer.Option("--last", min=0, max=200, help="Sessions to begin with.")] = 10,
     interval: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 2.0,
 ) -> None:
     """Show sessions as they begin and go on, until Ctrl-C. With -o json: one document per line."""
-    asked = Filters(
-        client=client,
-        initiator=initiator,
-        on_behalf_of=on_behalf_of,
-        provider=provider,
-        provider_name=provider_name,
-        model=model,
-        q=query,
-    )
-    parameters = asked.parameters(run.look.now) | {"limit": "200", "include_running": "true"}
+    parameters = asked.asked() | {"limit": "200", "include_running": "true"}
     known: dict[tuple[str, str], Any] = {}
     with run.api() as api:
         for page in _looking(run, api, parameters, interval):

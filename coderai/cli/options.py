@@ -71,7 +71,7 @@ def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable[.
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        kinds: dict[str, type[Any]] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
+        kinds: dict[str, Any] = {each.name: each.annotation for each in own if is_dataclass(each.annotation)}
         groups = {name: list(inspect.signature(kind).parameters.values()) for name, kind in kinds.items()}
         own = [option for each in own for option in groups.get(each.name, [each])]
 

@@ -19,9 +19,14 @@ from coderai.settings import Settings
 Opening = Callable[..., AbstractAsyncContextManager[str]]
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """TLS and sockets are uvloop's own, so the tests here run on it as the server does."""
-    return {"uvloop": uvloop.new_event_loop}
+ON_UVLOOP = {"test_heads.py", "test_tls.py", "test_certificates.py", "test_around.py", "test_openings.py"}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """TLS and sockets are uvloop's own, so the tests of listeners run on it as the server does."""
+    if item.path.name in ON_UVLOOP:
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 async def _said(request: web.Request) -> web.Response:

@@ -50,16 +50,16 @@ class Filled:
     def copy(self) -> Iterator[str]:
         """Yield the URL of a copy that may be changed."""
         if self._server is None:
-            file = self._folder / f"{self._name}_copy.db"
+            file = self._folder / f"{self._name}_copy{os.getpid()}.db"
             shutil.copyfile(self._folder / f"{self._name}.db", file)
             os.sync()  # or the measurement would pay for it
             try:
-                yield self._url(f"{self._name}_copy")
+                yield self._url(file.stem)
             finally:
                 for left in self._folder.glob(f"{file.name}*"):
                     left.unlink()
             return
-        copy = f"{self._name}_copy"
+        copy = f"{self._name}_copy{os.getpid()}"
         asyncio.run(_drop(self._server, copy))
         asyncio.run(_do(self._server, f'CREATE DATABASE "{copy}" TEMPLATE "{self._name}" STRATEGY FILE_COPY'))
         try:

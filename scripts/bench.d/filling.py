@@ -149,6 +149,7 @@ def _talk(people: list[User], chance: random.Random, *, early: bool, most: int) 
 def _one(talk: Talk, at: datetime, chance: random.Random) -> tuple[Ended, Link]:
     tool = talk.tool
     prompted = talk.root is None or chance.random() < 0.15
+    prompt = "Please find out why the login test fails now and then. " * chance.randrange(1, 12)
     link = Link() if prompted else Link(talk.parent, talk.root)
     person = talk.initiator.username
     it = Interception(
@@ -168,9 +169,7 @@ def _one(talk: Talk, at: datetime, chance: random.Random) -> tuple[Ended, Link]:
         tool_result_id=None if prompted else talk.calls,
         metadata={"Username": person},
         on_behalf_of=talk.on_behalf_of,
-        prompt="Please find out why the login test fails now and then. " * chance.randrange(1, 12)
-        if prompted
-        else None,
+        prompt=prompt if prompted else None,
     )
     talk.key = talk.key or it.id  # a tool without a key is known by its first exchange
     after = at + timedelta(milliseconds=chance.randrange(1_000, 9_000))

@@ -84,7 +84,11 @@ def _compare(bench: Bench, name: str, work: Callable[[Target], Callable[[upkeep.
                 bench.say(f"  {name} {bench.effort.database:8} {when:8} {what.line()}")
             bench.say(f"  {rate:,.0f} exchanges a second were dealt with while {upkeep.STREAMS} streams ran")
             bench.details[f"{name} {bench.effort.database}"] = {when: vars(what) for when, what in seen.items()}
-            checked = processes.tell(bench.folder / name, "db", "check", "--database-url", url, timeout=600).strip().splitlines()
+            checked = (
+                processes.tell(bench.folder / name, "db", "check", "--database-url", url, timeout=600)
+                .strip()
+                .splitlines()
+            )
             bench.say(f"  db check: {checked[-1] if checked else 'nothing said'}")
 
 

@@ -21,6 +21,19 @@ async def read_body(request: web.BaseRequest, limit: int, patience: Patience) ->
     timeline = current()
     if timeline is not None:
         timeline.admitted = clock()
+    content = request.content
+    if content.is_eof() and content.exception() is None:  # came along with its head: there is nothing to wait for
+        body = content.read_nowait()
+        if len(body) > limit:
+            raise too_large(limit)
+    else:
+        body = await _arriving(request, limit, patience)
+    if timeline is not None:
+        timeline.read = clock()
+    return body
+
+
+async def _arriving(request: web.BaseRequest, limit: int, patience: Patience) -> bytes:
     content, now = request.content, asyncio.get_running_loop().time
     idle = patience.upload
     pieces: list[bytes] = []
@@ -42,8 +55,6 @@ async def read_body(request: web.BaseRequest, limit: int, patience: Patience) ->
         raise Invalid("the request body is not what its headers announce") from error
     except ConnectionError as error:
         raise Invalid("the client left before its request was complete") from error
-    if timeline is not None:
-        timeline.read = clock()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

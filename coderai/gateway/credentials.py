@@ -79,7 +79,8 @@ def query_upstream(query: str, token: str) -> str:
 
 
 def _holds_credential(part: str, token: str) -> bool:
-    name, _, value = unquote_plus(part).partition("=")
+    plain = unquote_plus(part) if "%" in part or "+" in part else part
+    name, _, value = plain.partition("=")
     return name.strip().lower() in _PARAMETERS or bool(token and (token in name or token in value))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from coderai.errors import StoreUnavailable
 
@@ -19,17 +19,17 @@ class Turns:
         self._patience = patience
         self._lock = asyncio.Lock()
 
-    @asynccontextmanager
-    async def mine(self) -> AsyncIterator[None]:
+    def mine(self) -> AbstractAsyncContextManager[None]:
         """Wait for the turn and keep it. Raises StoreUnavailable when that takes too long."""
-        if self._lock.locked():
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._lock.acquire()
-            except TimeoutError as error:
-                raise StoreUnavailable(f"the database is locked for more than {self._patience:g} s") from error
-        else:
-            await self._lock.acquire()
+        return self._waited_for() if self._lock.locked() else self._lock
+
+    @asynccontextmanager
+    async def _waited_for(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._lock.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable(f"the database is locked for more than {self._patience:g} s") from error
         try:
             yield
         finally:

@@ -12,6 +12,8 @@ from coderai.api import (
     deployment,
     gateway,
     health,
+    health_of_providers,
+    live,
     models,
     openapi,
     overrides,
@@ -47,7 +49,7 @@ def routes(*, private: bool = False) -> list[Route]:
     """Return the whole table, in the order in which it is looked through."""
     table = [*health.ROUTES, *users.ROUTES, *signing_in.ROUTES, *tokens.ROUTES, *providers.ROUTES, *audit.ROUTES]
     table += [*models.ROUTES, *overrides.ROUTES, *personal_keys.ROUTES, *usage.ROUTES, *upkeep.ROUTES]
-    table += records.LABELS
+    table += [*records.LABELS, *live.ROUTES, *health_of_providers.ROUTES]
     table += deployment.ROUTES
     table += [route.below(prefix) for prefix in PREFIXES for route in (*records.ROUTES, *gateway.ROUTES, *proxy.ROUTES)]
     table += users.PRIVATE_ROUTES if private else ()
@@ -74,6 +76,14 @@ def add_routes(
                 resource.add_route("HEAD", handler)
         resource.add_route("*", _other_methods(route.method for route in same_path))
     app.middlewares.append(_unmatched)
+    app.on_shutdown.append(_dismissing(services))
+
+
+def _dismissing(services: Services) -> Callable[[web.Application], Awaitable[None]]:
+    async def dismiss(_app: web.Application) -> None:
+        services.audience.dismiss()
+
+    return dismiss
 
 
 def _in_public(services: Services, authority: TokenAuthority) -> Around:

@@ -23,8 +23,8 @@ def session_shape(session: Session, *, running: bool) -> Shape:
     """Return a row of the list of sessions; *running* says whether what is in flight was asked for."""
     return {
         "id": session.id,
-        "initiator": _person(session.initiator),
-        **_given("on_behalf_of", [_person(person) for person in session.on_behalf_of] or None),
+        "initiator": person_shape(session.initiator),
+        **_given("on_behalf_of", [person_shape(person) for person in session.on_behalf_of] or None),
         "providers": list(session.providers),
         "provider_names": list(session.provider_names),
         "models": list(session.models),
@@ -49,8 +49,8 @@ def detail_shape(detail: SessionDetail, *, running: bool) -> Shape:
     shown = [record for thread in detail.threads for record in thread.records]
     return {
         "id": session.id,
-        "initiator": _person(session.initiator),
-        **_given("on_behalf_of", [_person(person) for person in session.on_behalf_of] or None),
+        "initiator": person_shape(session.initiator),
+        **_given("on_behalf_of", [person_shape(person) for person in session.on_behalf_of] or None),
         "providers": list(session.providers),
         "provider_names": list(session.provider_names),
         "models": list(session.models),
@@ -77,8 +77,8 @@ def interception_shape(record: Record) -> Shape:
     return {
         "id": record.id,
         "api_key_id": record.api_key_id,
-        "initiator": _person(record.initiator),
-        **_given("on_behalf_of", _person(record.on_behalf_of) if record.on_behalf_of else None),
+        "initiator": person_shape(record.initiator),
+        **_given("on_behalf_of", person_shape(record.on_behalf_of) if record.on_behalf_of else None),
         "provider": record.provider,
         "provider_name": record.provider_name,
         "model": record.model,
@@ -143,7 +143,7 @@ def labels_shape(labels: Labels) -> Shape:
     plain = {"models": labels.models, "clients": labels.clients, "providers": labels.providers}
     return {
         **{kind: [{"name": each.name, **_sessions(each)} for each in found] for kind, found in plain.items()},
-        "initiators": [{**_person(person), **_sessions(each)} for person, each in labels.initiators],
+        "initiators": [{**person_shape(person), **_sessions(each)} for person, each in labels.initiators],
     }
 
 
@@ -259,7 +259,8 @@ def _usage(usage: UsageRow) -> Shape:
     }
 
 
-def _person(person: Person) -> Shape:
+def person_shape(person: Person) -> Shape:
+    """Return a person as records name one."""
     return {
         "id": person.id,
         "username": person.username,

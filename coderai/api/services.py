@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from coderai.access.addresses import trusted_proxies
 from coderai.access.rates import Rate
+from coderai.api.audience import Audience
 from coderai.api.doors import CookieRules, Doors
 from coderai.control.accounts import AccountControl
 from coderai.control.audit import AuditControl
@@ -29,7 +30,10 @@ from coderai.control.vault import Vault
 from coderai.gateway.pool import pooling
 from coderai.gateway.probe import Probed, probe
 from coderai.gateway.upstream import Upstream
+from coderai.gateway.watch import Flight
+from coderai.providers import breaker
 from coderai.providers.registry import Instance, Registry, State
+from coderai.records import Interception
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.settings.rendering import Shown
@@ -62,6 +66,10 @@ class Gateway:
     refresh: Callable[[], Awaitable[None]] | None = None
     """Puts changed providers in force; other processes see them by themselves."""
     proxy: ProxyDoor = field(default_factory=ProxyDoor)
+    flights: Callable[[], Iterable[tuple[Interception, Flight]]] = tuple
+    """What this process carries."""
+    circuits: Callable[[], Iterable[tuple[breaker.Name, breaker.State]]] = tuple
+    """Those that are not simply closed."""
 
     def instance(self, kept: Kept) -> Instance:
         """Return what is made of a provider, with its state; of those of the configuration only a server knows more."""
@@ -108,6 +116,7 @@ class Services:
     doors: Doors = field(default_factory=Doors)
     cookies: CookieRules = field(default_factory=CookieRules)
     gateway: Gateway = field(default_factory=Gateway)
+    audience: Audience = field(default_factory=Audience)
     deployment: Callable[[], Sequence[Shown]] = tuple
     """The settings in force with their sources; nothing without a server."""
 

@@ -1,6 +1,6 @@
 """The answers about usage, retention and erasure as types."""
 
-from typing import NotRequired
+from typing import Literal, NotRequired
 
 from coderai.api.documents import Document, Moment, Person, Tokens
 
@@ -54,7 +54,9 @@ class UsageGroup(Document):
     model: NotRequired[str | None]
     client: NotRequired[str | None]
     day: NotRequired[str | None]
+    hour: NotRequired[str | None]
     interceptions: int
+    errors: int
     token_usage_summary: Tokens
 
 
@@ -63,3 +65,36 @@ class UsageSummary(Document):
     count: int
     groups: list[UsageGroup]
     total: UsageGroup
+
+
+class UsageStretch(Document):
+    """`sessions` are those that began; errors are endings that are the provider's or the gateway's fault."""
+
+    interceptions: int
+    errors: int
+    users: int
+    sessions: int
+    token_usage_summary: Tokens
+
+
+class UsageBucket(UsageStretch):
+    start: Moment
+
+
+class UsageSeries(Document):
+    interval: Literal["hour", "day"]
+    started_after: Moment
+    started_before: Moment
+    buckets: list[UsageBucket]
+    total: UsageStretch
+
+
+class ToolCalls(Document):
+    tool: str
+    calls: int
+
+
+class ToolUsage(Document):
+    count: int
+    tools: list[ToolCalls]
+    total: int

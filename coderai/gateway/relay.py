@@ -80,6 +80,7 @@ def _sink(
     def pass_on(piece: bytes) -> bool:
         nonlocal calls
         flight.turns += 1
+        flight.received += len(piece)
         out = reader.feed(piece)
         if len(reader.calls) > calls:
             for call_id in reader.calls[calls:]:

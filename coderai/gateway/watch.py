@@ -57,6 +57,8 @@ class Flight:
         """Set once its start is recorded."""
         self.turns = 0
         """Counts chunks; cheaper than a clock."""
+        self.received = 0
+        """Bytes of the answer."""
         self.writing = False
         """Waiting for the client to take more."""
         self.left = False
@@ -167,9 +169,14 @@ class Watch:
 
     def running(self) -> Iterator[Interception]:
         """Yield what was begun and is not over."""
+        for interception, _flight in self.flights():
+            yield interception
+
+    def flights(self) -> Iterator[tuple[Interception, Flight]]:
+        """Yield the same with how far it is."""
         for flight in self._flights:
             if flight.interception is not None:
-                yield flight.interception
+                yield flight.interception, flight
 
     @contextmanager
     def flight(self, request: web.BaseRequest) -> Iterator[Flight]:

@@ -331,6 +331,7 @@ class Talk:
         seen = len(reader.calls)
         ended = reader.feed(frame.data)
         flight.turns += 1
+        flight.received += len(frame.data)
         if turn.dump is not None:
             turn.dump.piece(frame.data + b"\n")
         if turn.entry is not None:

@@ -90,6 +90,7 @@ async def read_whole(answer: Answer, client: Whole, flight: Flight) -> Ending | 
         async with flight.limit():
             while chunk := await answer.read():
                 flight.turns += 1
+                flight.received += len(chunk)
                 await client.take(chunk, flight)
     except BrokenOff:
         return Ending.BROKEN_OFF

@@ -123,6 +123,16 @@ class KeyPool:
         """Return how many keys may be tried now."""
         return sum(map(self._usable, self._keys))
 
+    def states(self) -> Iterator[tuple[Key, float, str]]:
+        """Yield every key in order, for how many seconds it still cools down (0 when it may be used), and why."""
+        now = self._clock()
+        for key in self._keys:
+            cooling = self._cooling.get(key)
+            if cooling is None or cooling.until <= now:
+                yield key, 0.0, ""
+            else:
+                yield key, cooling.until - now, "limited" if cooling.waiting_helps else "refused"
+
     def _exhausted(self) -> KeysExhausted:
         if any(self._usable(key) for key in self._keys):  # one has come back since
             return KeysExhausted(RATE_LIMITED, 429)

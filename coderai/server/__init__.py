@@ -139,7 +139,15 @@ async def serve(
         providers = ProviderControl(store, vault)
         served = Served(providers, settings.providers, registry, allow_byok=settings.aibridge_allow_byok)
         await served.reload()
-        gateway = Gateway(registry, settings.aibridge_enabled, settings.aibridge_allow_byok, upstream, served.refresh)
+        gateway = Gateway(
+            registry,
+            settings.aibridge_enabled,
+            settings.aibridge_allow_byok,
+            upstream,
+            served.refresh,
+            flights=watch.flights,
+            circuits=breakers.states if breakers is not None else tuple,
+        )
         services = Services.over(store, settings=settings, lifetimes=lifetimes, vault=vault, gateway=gateway)
         services = replace(services, deployment=partial(shown, loaded))
         proxy = None

@@ -15,7 +15,7 @@ from coderai.store.schema import interceptions, user_prompts
 from coderai.store.sessions import PROMPT_SHOWN, Session
 from coderai.store.users import Person, Users
 
-_MOST: Final = 1_000
+COUNTED: Final = 1_000
 """More than this are not shown as running: a page is for eyes."""
 
 SessionKey = tuple[str, str]
@@ -29,7 +29,7 @@ async def running_sessions(db: AsyncConnection, wanted: RecordFilter) -> Mapping
         .outerjoin(user_prompts, user_prompts.c.interception_id == _column.id)
         .where(_column.ended_at.is_(None), *interception_conditions(wanted, by_session=True))
         .order_by(unindexed(_column.started_at).desc(), _column.id.desc())
-        .limit(_MOST)
+        .limit(COUNTED)
     )
     grouped: dict[SessionKey, list[AnyRow]] = defaultdict(list)
     for row in await db.execute(query):
@@ -64,6 +64,7 @@ class Exchange:
     api: str
     stream: bool
     started_at: datetime
+    process_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,17 @@ class Running:
 
     exchanges: Sequence[Exchange]
     count: int
-    """Of all; ``_MOST`` are counted."""
+    """Of all; ``COUNTED`` are counted."""
 
 
 async def running_exchanges(db: AsyncConnection, visible_to: str | None, limit: int) -> Running:
     """Return what is in flight, latest start first, as far as this user may see it; None sees all."""
     conditions = [_column.ended_at.is_(None), *interception_conditions(RecordFilter(visible_to=visible_to))]
-    names = ("id", "session_id", "provider", "provider_name", "model", "client", "api", "stream", "started_at")
+    texts = ("id", "session_id", "provider", "provider_name", "model", "client", "api", "process_id")
+    names = (*texts, "stream", "started_at")
     columns = [_column[name] for name in (*names, "initiator_id", "on_behalf_of")]
     query = select(*columns).where(*conditions).order_by(unindexed(_column.started_at).desc(), _column.id.desc())
-    rows = (await db.execute(query.limit(_MOST))).all()
+    rows = (await db.execute(query.limit(COUNTED))).all()
     shown = rows[:limit]
     named = {row.on_behalf_of for row in shown if row.on_behalf_of}
     people = await Users(db).people({row.initiator_id for row in shown}, named)

@@ -101,7 +101,14 @@ TOKENS = [
     row("DELETE /api/v2/users/{max}/keys/{token}", 204, *[404] * 4, 403, route=_KEYS + "/{id}"),
     row("PUT /api/v2/users/{max}/keys/{token}/expire", 204, *[404] * 4, 403, route=_KEYS + "/{id}/expire"),
 ]
-USAGE = [row("GET /api/v2/ai/usage", *[200] * 5, 403), row("GET /api/v2/ai/labels", *[200] * 5, 403)]
+USAGE = [
+    row("GET /api/v2/ai/usage", *[200] * 5, 403),
+    row("GET /api/v2/ai/usage/series", *[200] * 5, 403),
+    row("GET /api/v2/ai/usage/tools", *[200] * 5, 403),
+    row("GET /api/v2/ai/labels", *[200] * 5, 403),
+    row("GET /api/v2/ai/live", *[200] * 5, 403),
+    row("GET /api/v2/ai/provider-health", 200, 200, 403, 403, 403, 403),
+]
 UPKEEP = [
     row("GET /api/v2/ai/retention", 200, 200, 403, 403, 403, 403),
     row("POST /api/v2/ai/retention/run", 200, 403, 403, 403, 403, 403, body={}),

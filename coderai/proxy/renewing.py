@@ -32,7 +32,8 @@ class Following:
     def __init__(self, contexts: Contexts, files: Pair) -> None:
         self._contexts = contexts
         self._files = files
-        self._seen = self._signature()
+        self._seen: tuple[int, ...] | None = None
+        """None at first: they may have changed since they were loaded."""
         self._warned: datetime | None = None
 
     def look(self, now: datetime) -> None:
@@ -51,6 +52,8 @@ class Following:
             authority = Authority.load(self._files.cert, self._files.key, now=now)
         except BadSettings as error:
             log.warning("the interception CA's files changed and cannot be used: the old one stays", reason=str(error))
+            return
+        if authority.certificate_pem == self._contexts.authority.certificate_pem:
             return
         self._contexts.replace(authority)
         self._warned = None

@@ -17,7 +17,6 @@ from sqlalchemy.sql.elements import ColumnElement
 from coderai.store import hours
 from coderai.store.pace import Pace
 from coderai.store.rollup import lock_sessions, recount
-from coderai.store.rows import AnyRow
 from coderai.store.schema import (
     interceptions,
     model_thoughts,
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 MARK: Final = {"erased": True}
 _row = interceptions.c
 _Place = tuple[datetime, str]
+_UNERASED: Final = (_row.ended_at.is_not(None), or_(_row.metadata.is_(None), _row.metadata != MARK))
+_LOOK_AHEAD: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,17 @@ async def erase_records(
     total, until, pace = Erased(), time.monotonic() + seconds, Pace(store, batch)
     for mine in (_row.initiator_id == user_id, _acted_for(user_id, username)):
         after: _Place | None = None
-        while True:
-            async with store.transaction() as db:
-                with pace.working():
-                    done, after = await _erase_some(db, mine, username, user_id, after, pace.batch)
-            total += done
-            if after is None:
-                break
-            if time.monotonic() >= until:
-                return total, False
-            await pace.rest()
+        while found := await _next(store, mine, after):
+            after = found[-1]
+            while found:
+                ids = [each for _, each in found[: pace.batch]]
+                found = found[pace.batch :]
+                async with store.transaction() as db:
+                    with pace.working():
+                        total += await _erase_some(db, ids, username, user_id)
+                if time.monotonic() >= until:
+                    return total, False
+                await pace.rest()
     return total, True
 
 
@@ -87,14 +89,13 @@ def _acted_for(user_id: str, username: str) -> ColumnElement[bool]:
     return tuple_(_row.session_id, _row.initiator_id).in_(keys) & _row.on_behalf_of.in_(named)
 
 
-async def _erase_some(
-    db: AsyncConnection, mine: ColumnElement[bool], username: str, user_id: str, after: _Place | None, batch: int
-) -> tuple[Erased, _Place | None]:
+async def _erase_some(db: AsyncConnection, some: Sequence[str], username: str, user_id: str) -> Erased:
     if db.dialect.name == "sqlite":  # or the words would stay in the file's free space
         await db.execute(text("PRAGMA secure_delete=ON"))
-    rows = await _next(db, mine, after, batch)
-    if not rows:
-        return Erased(), None
+    query = select(_row.id, _row.session_id, _row.initiator_id).where(_row.id.in_(some), *_UNERASED)
+    rows = (await db.execute(query.order_by(_row.id).with_for_update())).all()
+    if not rows:  # retention was faster
+        return Erased()
     ids = [row.id for row in rows]
     keys = sorted({(row.session_id, row.initiator_id) for row in rows})
     await lock_sessions(db, keys)
@@ -122,18 +123,14 @@ async def _erase_some(
     )
     await hours.put_back(db, ids)
     await recount(db, keys)
-    return Erased(len(ids), *emptied), (rows[-1].started_at, rows[-1].id)
+    return Erased(len(ids), *emptied)
 
 
-async def _next(db: AsyncConnection, mine: ColumnElement[bool], after: _Place | None, batch: int) -> Sequence[AnyRow]:
-    query = (
-        select(_row.id, _row.session_id, _row.initiator_id, _row.started_at)
-        .where(mine, _row.ended_at.is_not(None), or_(_row.metadata.is_(None), _row.metadata != MARK))
-        .order_by(_row.started_at, _row.id)
-        .limit(batch)
-        .with_for_update()
-    )
+async def _next(store: "Store", mine: ColumnElement[bool], after: _Place | None) -> Sequence[_Place]:
+    """Return what is to be erased next. Looked for without any lock: it may take a while where there is much."""
+    query = select(_row.started_at, _row.id).where(mine, *_UNERASED).order_by(_row.started_at, _row.id)
     if after is not None:
         place = tuple_(literal(after[0], Moment), literal(after[1], Key))
         query = query.where(tuple_(_row.started_at, _row.id) > place)
-    return (await db.execute(query)).all()
+    async with store.reading() as db:
+        return [(row.started_at, row.id) for row in await db.execute(query.limit(_LOOK_AHEAD))]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
-from coderai.providers.family import unclean
+from coderai.providers.family import Family, unclean
 from coderai.providers.registry import Instance
 from coderai.proxy.head import canonical
 
@@ -24,8 +24,8 @@ class Place:
     name: str
     base_path: str
     """Without a slash at its end."""
-    prefix: str
-    """What stands for the base path in the gateway's own routes."""
+    family: Family | None
+    """Its prefix stands for the base path in the gateway's own routes; None for a provider that cannot be used."""
     enabled: bool
 
     def holds(self, path: str) -> bool:
@@ -34,7 +34,14 @@ class Place:
 
     def route(self, path: str) -> str:
         """Return what follows the gateway's own prefix for a path that it holds."""
-        return f"{self.name}{self.prefix}{path[len(self.base_path) :]}"
+        return f"{self.name}{self._within(path)}"
+
+    def knows(self, path: str) -> bool:
+        """Whether a path that it holds is one that the gateway would send there."""
+        return self.family is not None and self.family.route(self._within(path)) is not None
+
+    def _within(self, path: str) -> str:
+        return f"{self.family.prefix if self.family else ''}{path[len(self.base_path) :]}"
 
     def may_hold(self, path: str) -> bool:
         """Whether a server might take *path* for one below the base URL, however it is written."""
@@ -59,8 +66,11 @@ class Host:
         return any(place.enabled for place in self.places)
 
     def find(self, path: str) -> Place | None:
-        """Return the place that holds the raw *path*."""
-        return next((place for place in self.places if place.holds(path)), None)
+        """Return the place for the raw *path*: of several that hold it, one that knows it."""
+        held = [place for place in self.places if place.holds(path)]
+        if len(held) < 2:
+            return held[0] if held else None
+        return next((place for place in held if place.knows(path)), held[0])
 
 
 class Providers(Protocol):
@@ -137,6 +147,5 @@ def _where(instance: Instance) -> tuple[bool, str, int, Place] | None:
     if host is None or parts.scheme not in ("http", "https"):
         return None
     tls = parts.scheme == "https"
-    prefix = instance.family.prefix if instance.family is not None else ""
-    place = Place(instance.name, parts.path.rstrip("/"), prefix, instance.state == "enabled")
+    place = Place(instance.name, parts.path.rstrip("/"), instance.family, instance.state == "enabled")
     return tls, host, parts.port or (_TLS_PORT if tls else _PLAIN_PORT), place

@@ -78,6 +78,28 @@ def test_providers_share_a_host_below_base_paths_of_their_own():
     assert excluded == {}
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/messages", "claude"),
+        ("/v1/messages/count_tokens", "claude"),
+        ("/v1/responses", "gpt"),
+        ("/v1/chat/completions", "gpt"),
+        ("/v1/models", "gpt"),
+        ("/v1/nothing", "gpt"),
+        ("/nothing", "claude"),
+    ],
+)
+def test_where_base_paths_overlap_the_one_that_knows_the_path_counts(path, name):
+    two = [
+        replace(CLAUDE, name="claude", base_url="https://llm.corp.example"),
+        replace(OPEN, name="gpt", base_url="https://llm.corp.example/v1"),
+    ]
+    found = routing(two)[0]["llm.corp.example", 443].find(path)
+    assert found is not None
+    assert found.name == name
+
+
 def test_of_two_with_the_same_base_url_the_first_by_name_is_reached():
     hosts, excluded = routing([replace(OPEN, name="z-openai"), replace(OPEN, name="b-openai")])
     assert hosts["api.openai.com", 443].places[0].name == "b-openai"

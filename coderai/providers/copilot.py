@@ -9,7 +9,7 @@ COPILOT: Final = Family(
     name="copilot",
     prefix="",
     recorded={"/chat/completions": Api.CHAT, "/responses": Api.RESPONSES, "/v1/messages": Api.MESSAGES},
-    passed=("/models", "/models/*", "/agents/*", "/mcp/*", "/.well-known/*", "/v1/messages/count_tokens"),
+    passed=("/_ping", "/models", "/models/*", "/agents/*", "/mcp/*", "/.well-known/*", "/v1/messages/count_tokens"),
     auth=Auth("Authorization", "Bearer "),
     own_credential_only=True,
 )

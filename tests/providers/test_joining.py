@@ -57,6 +57,7 @@ CHATGPT = "https://chatgpt.com/backend-api/codex"
         ("anthropic", ANTHROPIC, "/api/event_logging/batch", ANTHROPIC + "api/event_logging/batch"),
         ("anthropic", ANTHROPIC, "/v1/models/claude-x", ANTHROPIC + "v1/models/claude-x"),
         ("copilot", "https://c", "/models/session", "https://c/models/session"),
+        ("copilot", "https://c", "/_ping", "https://c/_ping"),
         ("copilot", "https://c", "/mcp/readonly", "https://c/mcp/readonly"),
         ("copilot", "https://c", "/agents/swe/internal/memory/v0/enabled", "https://c/agents/swe/internal/memory/v0/enabled"),
         ("copilot", "https://c", "/.well-known/oauth-protected-resource", "https://c/.well-known/oauth-protected-resource"),

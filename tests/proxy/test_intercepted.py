@@ -149,6 +149,15 @@ async def test_whose_credential_goes_is_told_from_every_header(proxy, host, path
     assert TOKEN not in str(seen)
 
 
+async def test_copilots_probe_passes_without_any_credential(proxy):
+    async with proxy(Reply(chunks=[b"pong"])) as world, world.client() as client:
+        answer = await client.get(f"https://{GITHUB}/_ping")
+        assert (answer.status, await answer.read()) == (200, b"pong")
+        [seen] = world.provider.seen
+    assert "Authorization" not in seen.headers
+    assert TOKEN not in str(seen)
+
+
 async def test_the_owner_of_the_connection_counts_not_what_a_header_says(proxy):
     other = {"X-Coder-AI-Governance-Token": "OtherToken-" + "x" * 22}
     async with proxy(Reply(chunks=[b"{}"])) as world, world.client() as client:

@@ -12,8 +12,8 @@ from coderai.store.trouble import translated
 if TYPE_CHECKING:
     from coderai.store.engine import Store
 
-_HOLD: Final = 0.02
-"""Seconds that a batch should take: as long as a commit has to wait for it."""
+_HOLD: Final = {"sqlite": 0.02, "postgresql": 0.1}
+"""Seconds that a batch should take. In SQLite every commit waits for it, in PostgreSQL only one of the same session."""
 _REST: Final = 1.0
 """Times as long as it took, so that most commits meet nobody."""
 _LEAST_REST: Final = 0.01
@@ -39,10 +39,10 @@ class Pace:
         """Around one batch, inside its transaction: it learns how much goes into the time."""
         began = time.monotonic()
         yield
-        self._took = time.monotonic() - began
-        if self._took > _HOLD:
+        self._took, hold = time.monotonic() - began, _HOLD[self._store.dialect]
+        if self._took > hold:
             self.batch = max(self._least, self.batch // 2)
-        elif self._took < _HOLD / 2:
+        elif self._took < hold / 2:
             self.batch = min(self._most, self.batch + self.batch // 4 + 1)
 
     async def rest(self) -> None:

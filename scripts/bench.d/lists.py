@@ -66,15 +66,14 @@ class Asking:
         return text
 
 
-def ask(target: Target, longest: tuple[str, str], times: int) -> list[Question]:
-    """Ask everything *times* times, once before that unmeasured, and return it with its figures.
+def ask(target: Target, longest: tuple[str, str], times: int) -> Iterator[Question]:
+    """Ask everything *times* times, once before that unmeasured, and yield it with its figures.
 
     *longest* is the key of the session with the most exchanges.
     """
     asking = Asking(target)
     try:
-        found = questions(asking, longest)
-        for question in found:
+        for question in questions(asking, longest):
             paths = list(itertools.islice(itertools.cycle(question.paths), question.times or times))
             asking.milliseconds(paths[0])
             before = target.cpu()
@@ -82,9 +81,9 @@ def ask(target: Target, longest: tuple[str, str], times: int) -> list[Question]:
             question.cpu = (target.cpu() - before) * 1000 / len(paths)
             question.p50 = statistics.median(taken)
             question.p95 = sorted(taken)[int(0.95 * (len(taken) - 1))]
+            yield question
     finally:
         asking.close()
-    return found
 
 
 def questions(asking: Asking, longest: tuple[str, str]) -> list[Question]:

@@ -33,8 +33,9 @@ def ask(bench: Bench) -> None:
     """Lists, details, labels, sums and an export."""
     with _filled(bench) as database, database.copy() as url:
         with processes.gateway(bench.folder, bench.direct, "lists", {"CODERAI_DATABASE_URL": url}) as target:
-            asked = lists.ask(target, asyncio.run(_longest(url)), bench.effort.times)
-            for question in asked:
+            asked = []
+            for question in lists.ask(target, asyncio.run(_longest(url)), bench.effort.times):
+                asked.append(question)
                 over = "  <-- over the limit" if question.limited and question.p95 > LIMIT_MS else ""
                 bench.say(
                     f"  {question.name:48} p50 {question.p50:7.1f}  p95 {question.p95:7.1f}  "

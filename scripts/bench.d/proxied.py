@@ -32,6 +32,7 @@ CONNECTIONS = 16
 STREAMS = 64
 EVENTS, PACE_MS = 64, 20
 COLD_HOSTS = 200
+IDLE = 500
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,17 @@ async def handshakes(ways: list[Way], at_once: int = 8) -> float:
     return time.monotonic() - began
 
 
+async def idle(target: Target, way: Way) -> float:
+    """Open connections on which nothing happens; return what each takes of the gateway's memory, in KB."""
+    before = target.memory()
+    opened = [await way.open() for _ in range(IDLE)]
+    await asyncio.sleep(0.5)
+    kilobytes = (target.memory() - before) / IDLE / 1024
+    for _, writer in opened:
+        writer.transport.abort()
+    return kilobytes
+
+
 def cpu_of(target: Target, run: Callable[[], Awaitable[object]]) -> tuple[float, object]:
     before = target.cpu()
     result = uvloop.run(run())  # type: ignore[arg-type]
@@ -212,6 +224,10 @@ def _measured(
         cpu, wall = cpu_of(target, lambda each=each: handshakes(each))
         shaken[name] = [(cpu * 1e6 / len(each), len(each) / wall)]  # type: ignore[operator]
     _say(report, "handshakes", shaken, ("CPU us/handshake", "per second"))
+    for way in ways:
+        kilobytes = uvloop.run(idle(target, way))
+        print(f"  {'idle':14} {way.name:14} {kilobytes:9.1f} KB each", flush=True)
+        report[f"idle {way.name}"] = kilobytes
     return report
 
 

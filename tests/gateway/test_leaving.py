@@ -119,7 +119,7 @@ async def test_a_client_that_stops_reading_slows_the_provider_down_and_costs_no_
         reader, writer = await connect(target)
         writer.write(request(target, json.dumps(MESSAGES | STREAMED).encode(), headers=[b"Connection: close"]))
         before = -1
-        while before != sent:  # until nothing moves any more
+        while before != sent or not sent:  # until nothing moves any more
             before = sent
             await asyncio.sleep(0.2)
         assert 0 < sent < 32 << 20  # buffers of four sockets

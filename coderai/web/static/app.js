@@ -51,20 +51,32 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-open], [data-close]");
   if (!button) return;
   const part = document.querySelector(button.dataset.open ?? button.dataset.close);
-  for (const each of part.querySelectorAll("details")) each.open = "open" in button.dataset;
+  for (const each of part.querySelectorAll("details")) {
+    each.open = "open" in button.dataset;
+    each.dataset.touched = "";
+  }
 });
 
 // A part that is replaced by a newer one keeps open what its reader opened, and closed what he closed.
+document.addEventListener("click", (event) => {
+  const summary = event.target.closest("summary"); // a key on it is a click as well
+  if (summary) summary.parentElement.dataset.touched = "";
+});
 let kept = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
-  kept = [...event.detail.target.querySelectorAll("details[id]")].map((each) => [each.id, each.open]);
+  kept = [...event.detail.target.querySelectorAll("details[id][data-touched]")].map((each) => [each.id, each.open]);
 });
 document.addEventListener("htmx:afterSettle", () => {
   for (const [id, open] of kept) {
     const each = document.getElementById(id);
-    if (each) each.open = open;
+    if (each) Object.assign(each, { open }).dataset.touched = "";
   }
   kept = [];
+});
+
+// A row that is a link as a whole: also where something with an explanation of its own lies above the link.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("a, button")) event.target.closest("tr")?.querySelector("a.whole-row")?.click();
 });
 
 // Esc closes what is open: the menu, a question.

@@ -34,7 +34,7 @@ async def test_a_run_deletes_and_notes_it(filled: Api) -> None:
     answer = await filled.post("ai/retention/run", {"ai_records": "100d"})
     assert answer.body == {"deleted": NOTHING | dict.fromkeys(DUE[:5], 1), "left": 0}
     assert (await filled.get("aibridge/interceptions")).body["count"] == 1
-    (entry,) = (await filled.get("audit")).body["audit_logs"]
+    (entry,) = (await filled.get("audit", resource_type="retention")).body["audit_logs"]
     assert (entry["description"], entry["action"]) == ("olga removed retention ai_records older than 100d", "delete")
 
 

@@ -17,7 +17,7 @@ from tests.end_to_end.asking import ENDS, PATHS
 from tests.end_to_end.processes import Gateway
 
 APIS = tuple(PATHS)
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for one exchange; whoever waits longer hangs, and that is a broken promise."""
 _AFTER_A_REFUSAL = 0.05
 

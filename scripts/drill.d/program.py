@@ -16,7 +16,7 @@ from typing import Any
 import scenarios
 from checks import Expected, Verdict, check_open, judge
 from databases import Postgres, disk_that_fills, small_disk
-from stage import SHORT_WAITS, Stage, staged
+from stage import staged
 
 from coderai.store.processes import ORPHANED_AFTER
 from tests.end_to_end import faults
@@ -154,38 +154,38 @@ async def _played(drill: Drill, scenario: Scenario) -> tuple[Verdict, str]:
     folder = drill.folder / scenario.name
     folder.mkdir()
     verdict, began, url = Verdict(scenario.name), time.monotonic(), ""
-    chance = random.Random(f"{drill.seed} {scenario.name}")
     try:
         async with AsyncExitStack() as stack:
             setting = await scenario.setting(drill, folder, stack)
-            stage = await _play(scenario, setting, verdict, chance, folder, drill)
             url, verdict.remark = setting.url, setting.remark
-            await judge(verdict, url, stage.load.exchanges, stage.agent.asked, scenario.expected)
+            await _play(scenario, setting, verdict, folder, drill)
     except Exception as error:  # noqa: BLE001 - the other scenarios are played all the same
-        drill.say(traceback.format_exc())
-        verdict.broken.append(f"the scenario did not come to its end: {type(error).__name__}: {error}")
+        _failed(drill, verdict, error)
     verdict.seconds = time.monotonic() - began
     return verdict, url
 
 
-async def _play(
-    scenario: Scenario, setting: Setting, verdict: Verdict, chance: random.Random, folder: Path, drill: Drill
-) -> Stage:
-    async with (
-        staged(
-            verdict,
-            setting.url,
-            chance,
-            folder,
-            quick=drill.quick,
-            servers=scenario.servers,
-            seen_as=setting.seen_as,
-            options=SHORT_WAITS,
-            environment=dict(setting.environment),
-            program=setting.program,
-        ) as stage,
-        stage.load.running(),
-    ):
-        await scenario.play(stage, *setting.arguments)
-        await stage.load.more(10)
-    return stage
+async def _play(scenario: Scenario, setting: Setting, verdict: Verdict, folder: Path, drill: Drill) -> None:
+    async with staged(
+        verdict,
+        setting.url,
+        random.Random(f"{drill.seed} {scenario.name}"),
+        folder,
+        quick=drill.quick,
+        servers=scenario.servers,
+        seen_as=setting.seen_as,
+        environment=dict(setting.environment),
+        program=setting.program,
+    ) as stage:
+        try:
+            async with stage.load.running():
+                await scenario.play(stage, *setting.arguments)
+                await stage.load.more(10)
+        except Exception as error:  # noqa: BLE001 - what there is is judged all the same
+            _failed(drill, verdict, error)
+    await judge(verdict, setting.url, stage.load.exchanges, stage.agent.asked, scenario.expected)
+
+
+def _failed(drill: Drill, verdict: Verdict, error: Exception) -> None:
+    drill.say("".join(traceback.format_exception(error)))
+    verdict.broken.append(f"the scenario did not come to its end: {type(error).__name__}: {error}")

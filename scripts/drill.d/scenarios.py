@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import checks
@@ -13,13 +14,14 @@ from tests.end_to_end import faults
 from tests.end_to_end.faults import Fault, Way
 
 HOUR = 3600.0
+_KILLING = 600.0
 _ORPHANS_GONE = 60.0
 """Seconds after which the exchanges of a killed replica must have been closed by another one; 30 to 35 is right."""
 
 
 async def kill(stage: Stage) -> None:
     """SIGKILL after a random number of answers; started again at once."""
-    for _ in stage.times(100, 5):
+    for _ in stage.times(100, 5, _KILLING):
         await stage.load.more(stage.chance.randint(1, 40))
         await asyncio.sleep(stage.chance.random() * 0.02)  # anywhere between two answers
         moment = time.monotonic()
@@ -47,7 +49,7 @@ async def kill_one(stage: Stage) -> None:
                 await stage.load.more(20)
 
 
-async def play(stage: Stage, fault: Fault, times: range) -> None:
+async def play(stage: Stage, fault: Fault, times: Iterator[int]) -> None:
     """Begin and end a fault several times; during each somebody must have been refused."""
     for _ in times:
         await stage.load.more(30)

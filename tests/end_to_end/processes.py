@@ -137,7 +137,7 @@ class Gateway:
         environment = _environment({**providers, **self.environment})
         self._process = await _server((*arguments, *self.options), environment, self.program)
         assert self._process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while line := (await self._process.stdout.readline()).decode():
                 self.log.append(line)
                 if found := LISTENING.search(line):

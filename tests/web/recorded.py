@@ -11,7 +11,7 @@ from coderai.records import Answer, End, Ended, Ending, ErrorType, Fact, Interce
 from coderai.store.engine import Store, open_store
 from coderai.store.users import Users
 from tests.store.building import begun, interception
-from tests.web.living import Living
+from tests.web.living import PEOPLE, Living
 
 HOSTILE = (
     "<img src=x onerror=alert(1)><script>alert(2)</script>\"'>{{7*7}}</textarea></title>"
@@ -50,7 +50,7 @@ async def recording(house: Living) -> AsyncIterator[Recorder]:
     """Open the server's database beside it."""
     async with open_store(house.database, jobs=False) as store:
         async with store.reading() as db:
-            ids = {name: (await Users(db).named(name)).id for name in house.tokens}
+            ids = {name: (await Users(db).named(name)).id for name in ("admin", *PEOPLE)}
         yield Recorder(store, ids)
 
 

@@ -147,7 +147,7 @@ async def clock(stage: Stage) -> None:
 
 async def provider_edited(stage: Stage) -> None:
     """A provider is edited, disabled and enabled while it is used; it is served at once."""
-    await _add_provider(stage, "sk-corp-0123456789")
+    await stage.add_provider("sk-corp-0123456789")
     stage.load.provider["chat"] = "corp"
     for turn in stage.times(12, 3):
         await stage.load.more(20)
@@ -163,7 +163,7 @@ async def provider_edited(stage: Stage) -> None:
 async def key_revoked(stage: Stage) -> None:
     """The provider revokes the central key (401), an owner gives another one."""
     keys = [f"sk-corp-{number}-0123456789" for number in range(20)]
-    await _add_provider(stage, keys[0])
+    await stage.add_provider(keys[0])
     stage.load.provider["chat"] = stage.load.provider["responses"] = "corp"
     for turn in stage.times(6, 2):
         await stage.load.more(20)
@@ -190,9 +190,3 @@ async def token_revoked(stage: Stage) -> None:
             await stage.load.refused_since(began, 401)
             await stage.call("PUT", f"/users/{name}/status/activate")
         await stage.served()
-
-
-async def _add_provider(stage: Stage, key: str) -> None:
-    url = stage.agent.url + "/v1"
-    body = {"type": "openai", "name": "corp", "enabled": True, "base_url": url, "api_keys": [key]}
-    await stage.call("POST", "/ai/providers", body)

@@ -18,8 +18,6 @@ from tests.end_to_end.conftest import make_token
 from tests.end_to_end.processes import Gateway
 
 SHORT_WAITS = ("--recorder-begin-wait=1s", "--recorder-end-wait=2s", "--shutdown-grace=5s")
-OPENAI_KEY = "sk-openai-central-0123456789"
-"""As ``tests.end_to_end.processes`` configures it."""
 
 
 @dataclass
@@ -69,6 +67,12 @@ class Stage:
             if answer.status >= 300:
                 raise RuntimeError(f"{method} {path}: {answer.status} {text}")
             return json.loads(text) if text else None
+
+    async def add_provider(self, key: str) -> None:
+        """Make a provider "corp" that speaks as OpenAI does."""
+        url = self.agent.url + "/v1"
+        body = {"type": "openai", "name": "corp", "enabled": True, "base_url": url, "api_keys": [key]}
+        await self.call("POST", "/ai/providers", body)
 
     async def person(self, name: str) -> str:
         """Make somebody who may call models; return a token."""

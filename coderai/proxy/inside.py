@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -33,6 +33,7 @@ Outside = Callable[[web.BaseRequest, str, str], Awaitable[web.StreamResponse]]
 """Takes a request, the name of a provider on its host, and the host's origin."""
 Making = Callable[[web.Server], web.RequestHandler]
 _NOBODY: Final = ""
+_SPOKEN: Final = (HttpVersion11, HttpVersion10)
 
 
 class Providers(Protocol):
@@ -143,7 +144,8 @@ class Inside(web.Server):
         """Make of what was asked of the provider's host what would be asked of the gateway."""
         session = self._sessions.get(protocol)
         visit = None
-        if session is not None:
+        # aiohttp makes an empty request, whose headers are a plain dict, to answer what it cannot read
+        if session is not None and isinstance(message.headers, CIMultiDictProxy):
             visit = _Visit(session, self._way(session, message))
             message = self._rewritten(session, visit.way, message)
         request = web.BaseRequest(message, payload, protocol, writer, task, self._loop)
@@ -154,6 +156,8 @@ class Inside(web.Server):
 
     def _way(self, session: Session, message: RawRequestMessage) -> Place | _Outside | Misdirected:
         wanted = session.wanted
+        if message.version not in _SPOKEN:
+            return Misdirected(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         if not message.path.startswith("/"):
             return Misdirected(HTTPStatus.BAD_REQUEST, "the target must be a path: the host is that of the CONNECT")
         said = message.headers.getall("Host", ())

@@ -222,6 +222,13 @@ async def test_the_name_in_tls_does_not_matter(proxy, name):
     [
         (b"GET https://api.openai.test/v1/models HTTP/1.1\r\nHost: api.openai.test\r\n\r\n", 400),
         (b"GET https://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.2\r\nHost: api.openai.test\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/2.0\r\nHost: api.openai.test\r\n\r\n", 505),
+        (b"GET /v1/models HTTP/1.1\r\nHost: api.openai.test\r\nX : y\r\n\r\n", 400),
+        (b"GET /v1/models HTTP/1.1\r\nHost: api.openai.test\r\nHost: b\r\n\r\n", 400),
+        (b"POST /v1/models HTTP/1.1\r\nHost: api.openai.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"hello\r\n\r\n", 400),
+        (b"\x00\x01\x02\r\n\r\n", 400),
         (b"OPTIONS * HTTP/1.1\r\nHost: api.openai.test\r\n\r\n", 400),
         (b"GET /v1/models HTTP/1.1\r\nHost: api.anthropic.test\r\n\r\n", 421),
         (b"GET /v1/models HTTP/1.1\r\nHost: api.openai.test:8443\r\n\r\n", 421),

@@ -318,3 +318,22 @@ async def _twenty(world) -> None:
                 return answer.status
 
         assert await asyncio.gather(*(one() for _ in range(20))) == [200] * 20
+
+
+async def test_a_body_that_is_held_back_is_asked_for(proxy):
+    async with proxy(Reply(chunks=[b"{}"])) as world:
+        wire = await world.inside(OPENAI)
+        head, _, body = request(OPENAI, "/v1/responses", b"{}", "POST", "Expect: 100-continue").partition(b"\r\n\r\n")
+        wire.send(head + b"\r\n\r\n")
+        assert (await wire.answer()).status == 100
+        wire.send(body)
+        assert (await wire.answer()).status == 200
+
+
+async def test_answers_of_any_size_arrive_while_the_client_is_slow(proxy):
+    large = b'{"a": "' + b"x" * (8 << 20) + b'"}'
+    async with proxy(Reply(chunks=[large])) as world:
+        wire = await world.inside(OPENAI)
+        wire.send(request(OPENAI, "/v1/responses", b"{}"))
+        await asyncio.sleep(0.2)  # it is written into a client that does not read
+        assert (await wire.answer()).body == large

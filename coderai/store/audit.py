@@ -66,10 +66,10 @@ class AuditLog:
     async def has(
         self, action: str, resource_type: str, resource_id: str, target: str, user_id: str | None, *, since: datetime
     ) -> bool:
-        """Return whether there is such an entry, not older than *since*."""
+        """Return whether there is such an entry, later than *since*."""
         columns = audit_logs.c
         same = (
-            columns.time >= since,
+            columns.time > since,
             columns.action == action,
             columns.resource_type == resource_type,
             columns.resource_id == resource_id,

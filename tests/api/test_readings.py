@@ -70,3 +70,10 @@ async def test_the_owners_name_stands_behind_any_id(api: Api, length: int) -> No
     await record(api.store, api.ids["mia"], client_session_id="x" * length)
     await api.get("aibridge/sessions/" + "x" * length, "audrey")
     assert await opened(api) == [f"audrey opened session {'x' * 64} of mia"]
+
+
+async def test_who_is_erased_is_not_named_by_who_opened_what(api: Api) -> None:
+    await record(api.store, api.ids["mia"], client_session_id="s")
+    await api.get("aibridge/sessions/s", "audrey")
+    assert (await api.post("users/mia/erase", {})).status == 200
+    assert await opened(api) == [f"audrey opened session s of erased-{api.ids['mia'][-12:]}"]

@@ -23,6 +23,7 @@ from coderai.web.calls import Query, Reply, Sender, Streamed
 _FORWARDED: Final = "X-Forwarded-For"
 _SECONDS: Final = 60.0
 _CONNECTIONS: Final = 100
+_EVENTS: Final = {"Accept": "text/event-stream, */*"}
 
 
 class _FromPages(TrustedProxies):
@@ -71,7 +72,7 @@ class OwnApi:
         endless = aiohttp.ClientTimeout(total=None, sock_connect=_SECONDS)
         try:
             async with self._http.get(
-                f"http://api{path}", params=dict(query), headers=_headers(sender), timeout=endless
+                f"http://api{path}", params=dict(query), headers=_headers(sender) | _EVENTS, timeout=endless
             ) as answer:
                 yield _Stream(answer.status, answer)
         except aiohttp.ClientError as error:

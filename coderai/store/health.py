@@ -9,8 +9,8 @@ from sqlalchemy import func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
-from coderai.store.hours import ERRORS, HOUR, number_of, start_of
-from coderai.store.matching import unindexed
+from coderai.records import Ending, ErrorType
+from coderai.store.hours import HOUR, number_of, start_of
 from coderai.store.schema import interceptions, usage_hours
 
 WINDOW: Final = HOUR
@@ -19,7 +19,10 @@ ROWS: Final = 5_000
 _LOOK_BACK: Final = timedelta(days=30)
 """For the last error."""
 _row = interceptions.c
-_ERRORS: Final = tuple(each.value for each in ERRORS)
+_FAULTS: Final = tuple(
+    each.value for each in (Ending.UPSTREAM_ERROR, Ending.BROKEN_OFF, Ending.UNREACHABLE, Ending.TIMEOUT)
+)
+"""Not what the gateway itself refused or interrupted."""
 _NOTHING: Final[ColumnElement[str]] = literal_column("''")
 
 
@@ -43,6 +46,7 @@ class Doing:
     requests: int = 0
     """Ended ones that started in the window."""
     errors: int = 0
+    """That the provider has to answer for: not what was wrong with the request."""
     waits: tuple[timedelta, ...] = ()
     """Until the first byte, sorted."""
     last_error: Failed | None = None
@@ -73,7 +77,7 @@ async def provider_doings(db: AsyncConnection, now: datetime, names: Iterable[st
 def _doing(rows: Sequence[Any]) -> Doing:
     """*rows* are latest first."""
     ended = [row for row in rows if row.ended_at is not None]
-    failed = [row for row in ended if row.ending in _ERRORS]
+    failed = [row for row in ended if row.ending in _FAULTS and row.error_type != ErrorType.BAD_REQUEST.value]
     waits = (row.first_byte_at - row.started_at for row in ended if row.first_byte_at is not None)
     return Doing(len(ended), len(failed), tuple(sorted(waits)), _failed(failed[0]) if failed else None)
 
@@ -92,7 +96,8 @@ async def _earlier(db: AsyncConnection, now: datetime, names: Sequence[str]) -> 
     for each, hour in hours.items():
         start, provider = start_of(hour), func.coalesce(func.nullif(_row.provider_name, _NOTHING), _row.provider)
         query = select(interceptions).where(_row.started_at >= start, _row.started_at < start + HOUR)
-        query = query.where(unindexed(_row.ending).in_(_ERRORS), provider == each)
+        fault = _row.ending.in_(_FAULTS) & _row.error_type.is_distinct_from(ErrorType.BAD_REQUEST.value)
+        query = query.where(fault, provider == each)
         row = (await db.execute(query.order_by(_row.started_at.desc()).limit(1))).one_or_none()
         if row is not None:
             found[each] = _failed(row)

@@ -20,7 +20,9 @@ from coderai.web import (
     exports,
     home,
     keys,
+    live,
     models,
+    overview,
     providers,
     session,
     sessions,
@@ -29,6 +31,7 @@ from coderai.web import (
     statics,
     tokens,
     users,
+    welcome,
 )
 from coderai.web.calls import Calls, Refused, Sender
 from coderai.web.navigation import Reader
@@ -85,6 +88,9 @@ def pages() -> list[Page]:
         *choices.PAGES,
         *providers.PAGES,
         *models.PAGES,
+        *overview.PAGES,
+        *live.PAGES,
+        *welcome.PAGES,
     ]
 
 

@@ -19,9 +19,9 @@ class Place:
 
 
 PLACES: Final = (
-    Place("Overview", "/overview", "Audit", Right.READ_ALL_RECORDS),
+    Place("Overview", "/overview", "Audit", Right.READ_OWN_RECORDS),
     Place("Sessions", "/aibridge/sessions", "Audit", Right.READ_OWN_RECORDS),
-    Place("Live", "/live", "Audit", Right.READ_ALL_RECORDS),
+    Place("Live", "/live", "Audit", Right.READ_OWN_RECORDS),
     Place("Audit log", "/audit", "Audit", Right.READ_CHANGES),
     Place("Set up a tool", "/connect", "My access", Right.CALL_MODELS),
     Place("My tokens", "/tokens", "My access", Right.KEEP_OWN_TOKENS),

@@ -49,7 +49,7 @@ class Living:
 
 
 @contextmanager
-def living(directory: Path, *flags: str) -> Iterator[Living]:
+def living(directory: Path, *flags: str, providers: bool = True) -> Iterator[Living]:
     """Serve until left."""
     started: threading.Event = threading.Event()
     found: dict[str, Any] = {}
@@ -63,6 +63,7 @@ def living(directory: Path, *flags: str) -> Iterator[Living]:
                 "CODER_AIBRIDGE_ANTHROPIC_BASE_URL": url,
                 "CODER_AIBRIDGE_ANTHROPIC_KEY": "sk-anthropic-central",
             }
+            environ = environ if providers else {}
             usual = ["--aibridge-enabled", "--http-address=127.0.0.1:0", f"--data-dir={directory}", *flags]
             stop = asyncio.Event()
             found.update(loop=asyncio.get_running_loop(), stop=stop, provider=url)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _HOLD: Final = {"sqlite": 0.02, "postgresql": 0.1}
 """Seconds that a batch should take. In SQLite every commit waits for it, in PostgreSQL only one of the same session."""
-_REST: Final = 1.0
+_REST: Final = 2.0
 """Times as long as it took, so that most commits meet nobody."""
 _LEAST_REST: Final = 0.01
 _FIRST: Final = 40

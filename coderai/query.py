@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from coderai.durations import parse_moment
 from coderai.errors import Invalid
 
 
@@ -82,16 +83,21 @@ class Filter:
     started_before: datetime | None = None
 
 
-def read_filter(language: Language, q: str, plain: Mapping[str, str]) -> Filter:
-    """Return what is asked for in *q* and in the plain parameters. Raises Invalid with one pair per wrong key."""
+def read_filter(language: Language, q: str, plain: Mapping[str, str], now: datetime | None = None) -> Filter:
+    """Return what is asked for in *q* and in the plain parameters. Raises Invalid with one pair per wrong key.
+
+    With *now* a time may also be a day, or how long ago it is: ``2026-05-01``, ``7d``.
+    """
     values, wrong = _merged(language, q, plain)
     moments: dict[str, datetime] = {}
     for key in ("started_after", "started_before"):
         if text := values.pop(key, ""):
             try:
-                moments[key] = read_moment(text)
-            except ValueError:
-                wrong.append((key, f'"{text}" is no RFC 3339 time such as "2026-05-01T00:00:00Z" (quoted inside q)'))
+                moments[key] = _time(text, now)
+            except (ValueError, Invalid):
+                also = ' and no duration such as "7d"' if now else ""
+                rule = f'is no RFC 3339 time such as "2026-05-01T00:00:00Z" (quoted inside q){also}'
+                wrong.append((key, f'"{text}" {rule}'))
     if len(moments) == 2 and moments["started_before"] <= moments["started_after"]:
         wrong.append(("started_before", "must be later than started_after"))
     _raise(wrong)
@@ -104,6 +110,15 @@ def read_values(language: Language, q: str, plain: Mapping[str, str]) -> Mapping
     values, wrong = _merged(language, q, plain)
     _raise(wrong)
     return values
+
+
+def _time(text: str, now: datetime | None) -> datetime:
+    try:
+        return read_moment(text)
+    except ValueError:
+        if now is None:
+            raise
+        return parse_moment(text, now)
 
 
 def with_value(q: str, key: str, value: str) -> str:

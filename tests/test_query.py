@@ -109,3 +109,20 @@ def test_a_search_for_users_knows_no_case() -> None:
 def test_no_text_is_too_odd(q: str) -> None:
     with suppress(Invalid):
         read_filter(INTERCEPTIONS, q, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("7d", "2026-11-14T12:00"), ("90m", "2026-11-21T10:30"), ("2026-05-01", "2026-05-01T00:00")]
+)
+def test_a_time_may_be_told_by_how_long_ago_it_is(text: str, expected: str) -> None:
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    assert read_filter(SESSIONS, f"started_after:{text}", {}, now).started_after == datetime.fromisoformat(
+        expected
+    ).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["7x", "tomorrow", "-7d"])
+def test_what_is_no_time_stays_none(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        read_filter(SESSIONS, f"started_after:{text}", {}, datetime(2026, 11, 21, 12, tzinfo=UTC))
+    assert [name for name, _ in refused.value.validations] == ["started_after"]

@@ -1,6 +1,7 @@
 """The audit trail: ``interceptions``, ``sessions``, ``models``, ``clients`` below both prefixes."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
@@ -25,7 +26,7 @@ from coderai.store.labels import Label
 
 async def _interceptions(ask: Ask) -> web.Response:
     query = once(ask.request.query)
-    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
+    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query, datetime.now(UTC))
     page = _paging(query, "after_id")
     if page.after_id:
         page = _with_id(page, "after_id", page.after_id)
@@ -43,7 +44,7 @@ async def _interception(ask: Ask) -> web.Response:
 
 async def _sessions(ask: Ask) -> web.Response:
     query = once(ask.request.query)
-    asked = read_filter(SESSIONS, query.get("q", ""), query)
+    asked = read_filter(SESSIONS, query.get("q", ""), query, datetime.now(UTC))
     page = _paging(query, "after_session_id")
     found = await ask.services.lookup.sessions(ask.caller, asked, page)
     return answer(

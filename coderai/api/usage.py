@@ -28,7 +28,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 async def _usage(ask: Ask) -> web.Response:
     query = once(ask.request.query)
     by = _dimensions(query.get("by", ""))
-    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
+    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query, datetime.now(UTC))
     found = await ask.services.lookup.usage(ask.caller, by, asked)
     shown = found.groups[: whole(query, "limit", 1000, _MOST)]
     return answer(
@@ -46,7 +46,7 @@ async def _series(ask: Ask) -> web.Response:
     interval = query.get("interval") or "hour"
     if interval not in INTERVALS:
         raise Invalid("the time cannot be divided", [("interval", f"must be one of {', '.join(INTERVALS)}")])
-    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
+    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query, datetime.now(UTC))
     now = ask.services.store.clock()
     stretch = INTERVALS[interval]
     before = asked.started_before or now
@@ -95,7 +95,7 @@ def _bucket(
 
 async def _tools(ask: Ask) -> web.Response:
     query = once(ask.request.query)
-    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query)
+    asked = read_filter(INTERCEPTIONS, query.get("q", ""), query, datetime.now(UTC))
     found = await ask.services.lookup.tools(ask.caller, asked)
     shown = found[: whole(query, "limit", 1000, _MOST)]
     return answer(

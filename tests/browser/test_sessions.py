@@ -33,7 +33,7 @@ async def test_from_the_list_to_the_arguments_of_a_tool(house: Living, admin: Wi
         await conversation(records, "story")
     page = admin.page
     await admin.open(LIST)
-    await page.get_by_label("Client", exact=True).select_option("Tool story")
+    await page.get_by_role("combobox", name="Client").select_option("Tool story")
     await expect(page.get_by_label("Search sessions")).to_have_value('client:"Tool story"')
     await page.get_by_role("row", name="Look around").get_by_text("58 min ago").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session of Mia with Tool story")
@@ -99,6 +99,21 @@ async def test_the_list_follows_what_runs_and_keeps_the_focus(house: Living, adm
         await records.exchange(client_session_id="row", client="Row", prompt="after", ending=None, ago=timedelta())
         await page.clock.run_for(5_500)
         await expect(page.get_by_role("link", name="after")).to_be_focused()
+
+
+async def test_columns_are_chosen_once(house: Living, admin: Window):
+    async with recording(house) as records:
+        await conversation(records, "columns")
+    page = admin.page
+    address = f"{LIST}?filter=session_id:columns"
+    await admin.open(address)
+    await page.get_by_text("Columns", exact=True).click()
+    await page.get_by_label("Tokens").uncheck()
+    await expect(page.get_by_role("columnheader", name="Tokens")).to_be_hidden()
+    await admin.open(address)
+    await expect(page.get_by_role("columnheader")).to_have_text(
+        ["Last prompt", "User", "Client", "Model and provider", "Threads", "Last prompt at"]
+    )
 
 
 async def test_the_longest_words_do_not_push_the_page(house: Living, browser: Browser):

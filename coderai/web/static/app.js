@@ -74,6 +74,23 @@ document.addEventListener("htmx:afterSettle", () => {
   kept = [];
 });
 
+// Columns that a reader does not want; this browser remembers them.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const chooser of document.querySelectorAll("[data-columns]")) {
+    const name = chooser.dataset.columns;
+    const ticks = [...chooser.querySelectorAll("input")];
+    const hide = () => {
+      const gone = ticks.filter((tick) => !tick.checked).map((tick) => tick.value).join(" ");
+      localStorage.setItem(`columns ${name}`, gone);
+      for (const table of document.querySelectorAll(`table.${name}`)) table.dataset.hidden = gone;
+    };
+    const gone = (localStorage.getItem(`columns ${name}`) ?? "").split(" ");
+    for (const tick of ticks) tick.checked = !gone.includes(tick.value);
+    chooser.addEventListener("change", hide);
+    hide();
+  }
+});
+
 // A row that is a link as a whole: also where something with an explanation of its own lies above the link.
 document.addEventListener("click", (event) => {
   if (!event.target.closest("a, button")) event.target.closest("tr")?.querySelector("a.whole-row")?.click();

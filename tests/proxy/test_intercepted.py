@@ -337,3 +337,14 @@ async def test_answers_of_any_size_arrive_while_the_client_is_slow(proxy):
         wire.send(request(OPENAI, "/v1/responses", b"{}"))
         await asyncio.sleep(0.2)  # it is written into a client that does not read
         assert (await wire.answer()).body == large
+
+
+async def test_dumps_hold_intercepted_requests_without_any_secret(proxy, tmp_path):
+    async with proxy(Reply(chunks=[b'{"a": 1}']), dump_dir=tmp_path / "dumps") as world, world.client() as client:
+        await client.post(f"https://{OPENAI}/v1/responses", json=CHAT, headers={"Authorization": OWNLY})
+        assert world.provider.seen[0].headers["Authorization"] == OWNLY
+    dumped = "".join(path.read_text() for path in (tmp_path / "dumps").rglob("*.txt"))
+    assert "/v1/responses" in dumped
+    assert '"a": 1' in dumped
+    assert OWN not in dumped
+    assert TOKEN not in dumped

@@ -38,7 +38,7 @@ HOUR: Final = timedelta(hours=1)
 _KEY: Final = "usage_hours_until"
 _SETTLED_AFTER: Final = timedelta(minutes=15)
 """Much longer than a record may wait for its commit, and than clocks of replicas differ."""
-_ROWS: Final = 400
+_ROWS: Final = 200
 """In one transaction: a few milliseconds."""
 _row = interceptions.c
 _DIMENSIONS: Final = ("initiator_id", "on_behalf_of", "provider", "provider_name", "model", "client")

@@ -8,7 +8,9 @@ from jsonschema_rs import validator_for
 
 from coderai.api.app import routes
 from coderai.api.openapi import document
+from tests.api.building import record, start
 from tests.api.conftest import Api
+from tests.store.building import call, usage
 
 PART = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
@@ -60,10 +62,17 @@ ANSWERS = [
     ("GET", "/api/v2/users/{user}/keys/tokens/tokenconfig", "users/me/keys/tokens/tokenconfig", None),
     ("GET", "/api/v2/audit", "audit", None),
     ("GET", "/api/v2/buildinfo", "buildinfo", None),
+    ("GET", "/api/v2/ai/usage", "ai/usage", None),
+    ("GET", "/api/v2/ai/usage/series", "ai/usage/series", None),
+    ("GET", "/api/v2/ai/usage/tools", "ai/usage/tools", None),
+    ("GET", "/api/v2/ai/live", "ai/live", None),
+    ("GET", "/api/v2/ai/provider-health", "ai/provider-health", None),
 ]
 
 
 async def test_answers_are_what_the_document_says(api: Api) -> None:
+    await record(api.store, api.ids["mia"], 0, usage(), call("1"))
+    await start(api.store, api.ids["mia"])
     described = (await api.get("openapi.json")).body
     assert [await deviations(api, described, *each) for each in ANSWERS] == [[]] * len(ANSWERS)
 

@@ -166,3 +166,16 @@ def test_it_is_counted_when_a_key_begins_to_cool_down_and_when_none_is_left(pool
     assert pool.count_usable() == 2
     refuse(pool, "first", 429, 5.0)
     assert pool.cooled["rate_limited"] == 2
+
+
+def test_the_state_of_every_key_is_told_in_order(pool: KeyPool, clock: Clock):
+    refuse(pool, "second", 401)
+    refuse(pool, "third", 429, 20)
+    clock.now += 5
+    assert [(key.text, seconds, why) for key, seconds, why in pool.states()] == [
+        (NAMES[0], 0.0, ""),
+        (NAMES[1], 55.0, "refused"),
+        (NAMES[2], 15.0, "limited"),
+    ]
+    clock.now += 55
+    assert {why for _, _, why in pool.states()} == {""}

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, Dialect, Text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -54,7 +55,12 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:  # a session may have thousands of them, and this is five times as fast
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:  # what only the standard library takes, such as NaN
+            return json.loads(value)
 
 
 # PostgreSQL would sort by the locale of the machine; keys, names and cursors must sort alike on both databases.

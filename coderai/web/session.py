@@ -10,7 +10,7 @@ from coderai.web.session_story import STATES, Step, told
 from coderai.web.sessions import API, PATHS, session_address
 from coderai.web.visiting import Visit
 
-_PAGE: Final = 25
+_PAGE: Final = 20
 _STEPS: Final = 20
 """Of one thread; further ones come when they are asked for."""
 _STEPS_IN_ALL: Final = 100

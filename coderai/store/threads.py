@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import case, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Text, case, exists, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -152,7 +152,8 @@ class Threads:
     async def token_metadata(self) -> Sequence[Mapping[str, Any]]:
         """Return the further counts of every response of the session."""
         query = select(token_usages.c.metadata).join(interceptions, _column.id == token_usages.c.interception_id)
-        rows = await self._db.execute(query.where(*self._mine, token_usages.c.metadata.is_not(None)))
+        some = token_usages.c.metadata.cast(Text) != "{}"  # most have none
+        rows = await self._db.execute(query.where(*self._mine, some))
         return [row.metadata for row in rows]
 
     async def _heads(self, page: ThreadPage) -> Sequence[AnyRow]:

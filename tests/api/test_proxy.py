@@ -20,7 +20,7 @@ from coderai.store.engine import Store
 from tests.api.conftest import Api
 
 CERTIFICATE = new_authority("CA", datetime.now(UTC)).certificate_pem
-DOOR = ProxyDoor(lambda: CERTIFICATE, "", 8888, True)
+DOOR = ProxyDoor(lambda: CERTIFICATE, "", 8888, True, lambda: {"second": "first"})
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def dialect() -> str:
 async def proxied(api: Api, store: Store) -> AsyncIterator[Api]:
     """The same people, beside a proxy."""
     app = web.Application()
-    gateway = Gateway(enabled=True, proxy=DOOR)
+    gateway = Gateway(enabled=True, allow_byok=True, proxy=DOOR)
     services = Services.over(store, settings=Settings(), lifetimes=Lifetimes(), gateway=gateway)
     add_routes(app, services, authority=TokenAuthority(store))
     async with TestServer(app) as server, aiohttp.ClientSession() as http:
@@ -60,6 +60,17 @@ async def test_without_a_proxy_there_is_none(api: Api, form: str) -> None:
     answer = await api.get(f"aibridge/proxy/ca-cert.{form}")
     assert (answer.status, answer.body["message"]) == (404, "MITM CA certificate not configured")
     assert "--aibridge-proxy-enabled" in answer.body["detail"]
+
+
+async def test_a_provider_whose_place_another_one_has_is_shown_so(proxied: Api) -> None:
+    for name in ("first", "second"):
+        provider = {"type": "openai", "name": name, "enabled": True, "base_url": "https://api.openai.com/v1"}
+        made = await proxied.post("ai/providers", provider)
+        assert made.status == 201, made.body
+    shown = {each["name"]: (each["status"], each["status_reason"]) for each in (await proxied.get("ai/providers")).body}
+    assert shown["first"] == ("enabled", "")
+    assert shown["second"][0] == "proxy_excluded"
+    assert "leads to first" in shown["second"][1]
 
 
 async def test_those_who_may_call_models_learn_where_the_proxy_is(proxied: Api) -> None:

@@ -1,11 +1,20 @@
 """Sessions as files."""
 
 import json
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from coderai.access.callers import Origin
+from coderai.api.doors import CookieRules
 from coderai.cli.export import SESSIONS
 from coderai.records import Ending, Thought
+from coderai.web.app import House, add_pages
+from coderai.web.calls import Query, Reply, Sender, Streamed
 from coderai.web.exports import COLUMNS
 from coderai.web.markdown import thread_lines
 from tests.web.conftest import Browsing
@@ -121,3 +130,32 @@ def test_text_closes_no_fence_and_no_span():
     lines = "\n".join(thread_lines(thread, 1))
     assert lines.count("`````text\n" + text + "\n`````") == 2
     assert "``` m``m # x ```" in lines
+
+
+class HalfAnApi:
+    """Knows the reader, has one page of sessions, and refuses the next."""
+
+    async def call(self, sender: Sender, method: str, path: str, query: Query, document: Any) -> Reply:
+        if path.endswith("/users/me"):
+            me = {"id": "1", "username": "mia", "name": "", "email": "", "roles": []}
+            return Reply(200, json.dumps(me).encode())
+        if "cursor" in query:
+            return Reply(429, b'{"message": "too many requests"}')
+        return Reply(200, b'{"sessions": [{"id": "first"}], "next_cursor": "x"}')
+
+    def stream(self, sender: Sender, path: str, query: Query) -> AbstractAsyncContextManager[Streamed]:
+        raise NotImplementedError
+
+
+async def test_half_a_file_does_not_look_whole():
+    app = web.Application()
+    add_pages(app, House(HalfAnApi(), CookieRules(), lambda request: Origin()))
+    cookies = {"coder_session_token": "x"}
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession(cookies=cookies) as reader,
+        reader.get(server.make_url(f"{LIST}?format=jsonl&range=all")) as answer,
+    ):
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from coderai.access.callers import Caller
-from coderai.errors import CoderaiError, Forbidden, NotSignedIn, StoreUnavailable
+from coderai.errors import CoderaiError, Forbidden, NotSignedIn, StoreError, StoreUnavailable
 from coderai.ids import new_id
 from coderai.observe import logs
 from coderai.proxy.connection import Connection
@@ -306,7 +306,7 @@ class Proxy:
             await self._authority.look(token)
         except (NotSignedIn, Forbidden):
             return False
-        except StoreUnavailable:
+        except StoreError:
             return True  # nobody can tell; new requests are judged by themselves
         return True
 

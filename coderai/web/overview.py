@@ -51,6 +51,7 @@ async def _overview(visit: Visit) -> web.StreamResponse:
     top = {**window, "limit": str(_TOP)}
     asked = [(f"{_USAGE}/series", {**window, "interval": chosen.interval}), (f"{_USAGE}/tools", top)]
     asked += [(_USAGE, {**top, "by": name}) for name in ("user", "model", "client")]
+    all_seen = visit.reader.may(Right.READ_ALL_RECORDS)
     sees_providers = visit.reader.may(Right.READ_DEPLOYMENT)
     if sees_providers:
         asked.append(("/api/v2/ai/provider-health", {}))
@@ -63,7 +64,7 @@ async def _overview(visit: Visit) -> web.StreamResponse:
         series=series,
         total=series["total"],
         tokens=_all_tokens(series["total"]),
-        charts=_charts(series),
+        charts=_charts(series, people=all_seen),
         label=_label,
         all_tokens=_all_tokens,
         tops=[
@@ -74,11 +75,11 @@ async def _overview(visit: Visit) -> web.StreamResponse:
         tools=tools,
         filtered=lambda name, value: _filtered(name, value, key),
         health=health[0] if health else None,
-        all_seen=visit.reader.may(Right.READ_ALL_RECORDS),
+        all_seen=all_seen,
     )
 
 
-def _charts(series: Any) -> Sequence[Chart]:
+def _charts(series: Any, *, people: bool) -> Sequence[Chart]:
     interval, buckets = series["interval"], series["buckets"]
 
     def over_time(title: str, measure: str) -> Chart:
@@ -95,7 +96,7 @@ def _charts(series: Any) -> Sequence[Chart]:
     return [
         over_time("Requests", "interceptions"),
         over_time("Tokens", "tokens"),
-        over_time("Active users", "users"),
+        *([over_time("Active users", "users")] if people else []),
         over_time("New sessions", "sessions"),
     ]
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import re
+
+import aiohttp
 
 from coderai.api.audience import MOST
 from tests.web.conftest import Browsing
@@ -23,6 +26,9 @@ async def test_what_is_in_flight_is_shown_as_the_api_tells_it(house: Living, bro
         page = (await look(browse("audrey"), "/live")).text
         assert "patience-1" in page
         assert "waits for the provider" in page
+        row = re.search(r'<td><a href="([^"]+)">Mia</a>(?:(?!</tr>).)*>patience-1<', page, re.DOTALL)
+        assert row is not None
+        assert (await look(browse("audrey"), row.group(1).replace("&amp;", "&"))).status == 200
 
 
 async def test_others_see_their_own_only(house: Living, browse: Browsing):
@@ -36,14 +42,15 @@ async def test_the_rows_come_by_themselves(house: Living, browse: Browsing):
         assert stream.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert "default-src 'none'" in stream.headers["Content-Security-Policy"]
         async with asked_slowly(house, "slow-three", "patience-3"):
-            await until(stream.content, b"patience-3")
-        await until(stream.content, b"Nothing is in flight")
+            await until(stream.content, shown=True)
+        await until(stream.content, shown=False)
 
 
-async def until(content: asyncio.StreamReader, words: bytes) -> None:
-    """Read on until *words* come."""
-    while words not in await content.readline():
-        pass
+async def until(content: aiohttp.StreamReader, *, shown: bool) -> None:
+    """Read on until an event shows it, or does not any more."""
+    event = b"" if shown else b"patience-3"
+    while (b"patience-3" in event) is not shown:
+        event = await content.readuntil(b"\n\n")
 
 
 async def test_the_stream_of_the_api_tells_the_same(house: Living, browse: Browsing):

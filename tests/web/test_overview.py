@@ -10,6 +10,8 @@ from coderai.web.overview import RANGES
 from tests.web.conftest import Browsing
 from tests.web.living import Living
 from tests.web.reading import look
+from tests.web.recorded import HOSTILE, call, recording, used
+from tests.web.slowly import asked_slowly
 
 FIGURE = re.compile(r'<div class="figure"(?: title="([\d,]+)">|>([\d,]+))')
 
@@ -30,8 +32,9 @@ async def test_its_numbers_are_those_of_the_api(house: Living, browse: Browsing,
     page = (await look(reader, f"/overview?range={name}")).text
     total = series["total"]
     tokens = sum(total["token_usage_summary"].values())
-    assert figures(page) == [total["interceptions"], tokens, total["errors"], total["users"], total["sessions"]]
-    assert page.count('class="room"') == 4 * len(series["buckets"])
+    people = [total["users"]] if who == "admin" else []
+    assert figures(page) == [total["interceptions"], tokens, total["errors"], *people, total["sessions"]]
+    assert page.count('class="room"') == (3 + len(people)) * len(series["buckets"])
 
 
 async def test_the_most_of_each_are_those_of_the_api(house: Living, browse: Browsing):
@@ -53,6 +56,19 @@ async def test_how_the_providers_do_is_shown_to_whom_it_concerns(house: Living, 
     assert providers["anthropic"]["keys"] == [{"number": 1, "state": "ok", "until": None}]
     assert "key 1: ok" in (await look(browse("audrey"), "/overview")).text
     assert "Providers in the last hour" not in (await look(browse("mia"), "/overview")).text
+
+
+async def test_hostile_names_are_names(house: Living, browse: Browsing):
+    async with recording(house) as records:
+        names = {"model": HOSTILE, "client": HOSTILE}
+        await records.exchange(used(100_000), *[call(HOSTILE, "{}") for _ in range(300)], **names)
+    async with asked_slowly(house, "hostile-now", HOSTILE):
+        pages = [(await look(browse("admin"), path)).text for path in ("/overview", "/live")]
+    for page in pages:
+        assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
+        assert "<script>alert" not in page
+        assert "onerror=alert(1)>" not in page
+        assert "\u202e" not in page
 
 
 async def test_who_has_asked_nothing_is_led_on(browse: Browsing):

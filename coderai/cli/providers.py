@@ -8,6 +8,7 @@ from coderai.cli.asking import agreed, asked, can_ask, secrets_from
 from coderai.cli.connection import Api, segment
 from coderai.cli.errors import FAILED, WrongUse, asking_for
 from coderai.cli.options import Run, command, noun
+from coderai.cli.provider_health import health_command
 from coderai.cli.shapes import Provider, ProviderKey, Tested, read
 from coderai.cli.text import Column, one_line, table, until
 from coderai.kinds import KINDS, Kind
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     command(app, "remove")(remove_command)
     command(app, "rm", hidden=True)(remove_command)
     command(app, "test")(test_command)
+    command(app, "health")(health_command)
     command(app, "types")(types_command)
     keys = typer.Typer(no_args_is_help=True)
     noun(keys)

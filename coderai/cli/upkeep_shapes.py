@@ -68,6 +68,7 @@ class UsageGroup(Document, frozen=True):
     model: str = ""
     client: str = ""
     day: str = ""
+    hour: str = ""
     interceptions: int = 0
     token_usage_summary: Tokens = Tokens()
 
@@ -77,3 +78,70 @@ class UsageSummary(Document, frozen=True):
     count: int = 0
     groups: tuple[UsageGroup, ...] = ()
     total: UsageGroup = UsageGroup()
+
+
+class UsageStretch(Document, frozen=True):
+    """An hour or a day; without a start all of them."""
+
+    start: str = ""
+    interceptions: int = 0
+    errors: int = 0
+    users: int = 0
+    sessions: int = 0
+    token_usage_summary: Tokens = Tokens()
+
+
+class UsageSeries(Document, frozen=True):
+    buckets: tuple[UsageStretch, ...] = ()
+    total: UsageStretch = UsageStretch()
+
+
+class ToolCalls(Document, frozen=True):
+    tool: str = ""
+    calls: int = 0
+
+
+class ToolUsage(Document, frozen=True):
+    count: int = 0
+    tools: tuple[ToolCalls, ...] = ()
+    total: int = 0
+
+
+class FirstByte(Document, frozen=True):
+    p50: int = 0
+    p95: int = 0
+
+
+class LastError(Document, frozen=True):
+    at: str = ""
+    ending: str = ""
+    http_status: int | None = None
+    message: str = ""
+
+
+class KeyState(Document, frozen=True):
+    number: int = 0
+    state: str = ""
+    until: str | None = None
+
+
+class Circuit(Document, frozen=True):
+    model: str = ""
+    state: str = ""
+
+
+class ProviderHealth(Document, frozen=True):
+    name: str = ""
+    state: str = ""
+    reason: str = ""
+    requests: int = 0
+    errors: int = 0
+    first_byte_ms: FirstByte | None = None
+    last_error: LastError | None = None
+    keys: tuple[KeyState, ...] = ()
+    circuits: tuple[Circuit, ...] = ()
+
+
+class ProvidersHealth(Document, frozen=True):
+    capped: bool = False
+    providers: tuple[ProviderHealth, ...] = ()

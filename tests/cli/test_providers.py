@@ -1,5 +1,7 @@
 """Providers on the command line: secrets come from files and variables, and never go out again."""
 
+import re
+
 import pytest
 
 from tests.cli.conftest import Said
@@ -174,3 +176,25 @@ def test_a_test_call_decides_the_exit_code(api, coderai, ok, code, word):
 
 def test_an_unknown_provider_is_named(api, coderai):
     assert "no provider 'nope'" in coderai("providers", "show", "nope").err
+
+
+def test_how_the_providers_do(api, coderai):
+    corp = {
+        "name": "corp",
+        "state": "enabled",
+        "reason": "",
+        "requests": 3,
+        "errors": 1,
+        "first_byte_ms": {"p50": 200, "p95": 900},
+        "keys": [{"number": 1, "state": "refused", "until": None}, {"number": 2, "state": "ok", "until": None}],
+        "circuits": [{"route": "/v1/responses", "model": "gpt-5", "state": "open"}],
+        "last_error": {"at": "2026-11-20T12:00:00Z", "ending": "upstream_error", "http_status": 529, "message": "busy"},
+    }
+    api.put("GET /api/v2/ai/provider-health", {"capped": False, "providers": [corp, {"name": "eu"}]})
+    head, one, other = coderai("providers", "health").out.splitlines()
+    assert head.split("  ")[0] == "NAME"
+    assert re.split(r"  +", one) == [
+        *("corp", "enabled; circuit of gpt-5 open", "3", "1", "200 ms", "900 ms", "1 refused, 2 ok"),
+        "2026-11-20T12:00:00Z upstream_error (529): busy",
+    ]
+    assert re.split(r"  +", other.strip()) == ["eu", "0", "0", "-", "-", "none", "none"]

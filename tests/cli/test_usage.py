@@ -53,3 +53,38 @@ def test_csv_holds_no_formula(api, coderai):
 def test_what_is_not_shown_is_said(api, coderai, changed, text):
     api.put("GET /api/v2/ai/usage", BODY | changed)
     assert text in coderai("usage", "summary", "--all").err
+
+
+STRETCH = {"interceptions": 3, "errors": 1, "users": 2, "sessions": 1, "token_usage_summary": TOKENS}
+SERIES = {
+    "interval": "day",
+    "buckets": [{"start": "2026-11-20T00:00:00Z", **STRETCH}, {"start": "2026-11-21T00:00:00Z"}],
+    "total": STRETCH,
+}
+
+
+def test_a_series_has_a_line_for_each_day(api, coderai):
+    api.put("GET /api/v2/ai/usage/series", SERIES)
+    assert coderai("usage", "series", "--client", "Codex").out.splitlines() == [
+        "DAY         EXCHANGES  ERRORS  USERS  SESSIONS  IN  OUT  CACHE READ  CACHE WRITE",
+        "2026-11-20  3          1       2      1         8   9    10          11",
+        "2026-11-21  0          0       0      0         0   0    0           0",
+        "total       3          1       2      1         8   9    10          11",
+    ]
+    assert api.last.query == {"interval": "day", "client": "Codex"}
+
+
+def test_a_series_as_csv_has_hours_in_full(api, coderai):
+    api.put("GET /api/v2/ai/usage/series", SERIES)
+    lines = coderai("usage", "series", "--interval", "hour", "--csv").out.splitlines()
+    assert lines[:2] == [
+        "hour,exchanges,errors,users,sessions,in,out,cache_read,cache_write",
+        "2026-11-20T00:00:00Z,3,1,2,1,8,9,10,11",
+    ]
+
+
+def test_tools_are_counted(api, coderai):
+    api.put("GET /api/v2/ai/usage/tools", {"count": 3, "tools": [{"tool": "Bash", "calls": 2}], "total": 4})
+    said = coderai("usage", "tools", "--all")
+    assert said.out.splitlines() == ["TOOL   CALLS", "Bash   2", "total  4"]
+    assert "2 further tools" in said.err

@@ -66,7 +66,7 @@ def add_routes(
     around = _at_home(services) if private or authority is None else _in_public(services, authority)
     by_path: dict[str, list[Route]] = {}
     for route in routes(private=private):
-        by_path.setdefault(route.path, []).append(route)
+        by_path.setdefault(route.pattern, []).append(route)
     for path, same_path in by_path.items():
         resource = app.router.add_resource(path)
         for route in same_path:

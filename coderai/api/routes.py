@@ -1,5 +1,6 @@
 """How a handler is written down: method, path, function."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -83,6 +84,11 @@ class Route:
     path: str
     handler: Open | Signed
     about: About | None = None
+
+    @property
+    def pattern(self) -> str:
+        """The path for aiohttp, whose own parts take no braces; clients may have them in the id of a session."""
+        return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", self.path)
 
     def below(self, prefix: str) -> "Route":
         """Return the same with another beginning."""

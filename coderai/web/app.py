@@ -53,9 +53,11 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_LONGEST: Final = 4000
+"""Of an address of ours: longer ones would not be read when the browser comes with them."""
 _TITLES: Final = {
     400: "This cannot be done",
-    403: "You are not allowed to see this",
+    403: "This is not allowed",
     404: "There is no such thing",
     409: "This cannot be done now",
     429: "Too many requests",
@@ -97,12 +99,13 @@ def pages() -> list[Page]:
 def add_pages(app: web.Application, house: House) -> None:
     """Add the pages to *app*. What else it serves is not touched, and neither are its middlewares."""
     for page in pages():
-        app.router.add_route(page.method, page.path, _guarded(page, house))
+        app.router.add_route(page.method, page.pattern, _guarded(page, house))
         if page.method == "GET":
-            app.router.add_route("HEAD", page.path, _guarded(page, house))
-    app.router.add_route("GET", statics.PREFIX + "{version}/{name}", statics.serve)
+            app.router.add_route("HEAD", page.pattern, _guarded(page, house))
     nowhere = Page("GET", "/{nowhere:(?!api/).*}", _nowhere, open=True)
-    app.router.add_route("GET", nowhere.path, _guarded(nowhere, house))
+    for method in ("GET", "HEAD"):
+        app.router.add_route(method, statics.PREFIX + "{version}/{name}", statics.serve)
+        app.router.add_route(method, nowhere.path, _guarded(nowhere, house))
 
 
 async def _nowhere(visit: Visit) -> web.StreamResponse:
@@ -111,7 +114,7 @@ async def _nowhere(visit: Visit) -> web.StreamResponse:
 
 def _guarded(page: Page, house: House) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def guarded(request: web.Request) -> web.StreamResponse:
-        sender = Sender(session_cookie(request.cookies), house.origin(request), request.host)
+        sender = Sender.by(session_cookie(request.cookies), house.origin(request), request.host)
         visit = Visit(request, sender, house.calls, house.cookies)
         try:
             refuse_other_sites(request.method, request.headers, request.host, house.access_url)
@@ -134,16 +137,17 @@ def _guarded(page: Page, house: House) -> Callable[[web.Request], Awaitable[web.
 
 
 async def _recognise(visit: Visit) -> None:
-    """A token that does not work any more is as good as none."""
+    """A token that does not work any more, or not for pages, is as good as none."""
     try:
         visit.known = Reader.of(await visit.get("/api/v2/users/me"))
     except Refused as error:
-        if error.status != 401:
+        if error.status not in (401, 403):
             raise
 
 
 def _to_sign_in(visit: Visit) -> web.Response:
-    target = f"/login?next={quote(visit.request.path_qs, safe='')}" if visit.request.method == "GET" else "/login"
+    target = f"/login?next={quote(visit.here, safe='')}" if visit.here != "/" else "/login"
+    target = target if len(target) <= _LONGEST else "/login"
     if visit.request.headers.get("HX-Request"):  # a part of a page: the whole of it has to go
         return web.Response(status=204, headers={"HX-Redirect": "/login"})
     response = web.Response(status=303, headers={"Location": target})

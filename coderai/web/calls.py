@@ -21,6 +21,11 @@ class Sender:
     origin: Origin
     host: str
 
+    @classmethod
+    def by(cls, token: str, origin: Origin, host: str) -> "Sender":
+        """Return who has *token*; nobody, when no header could carry it."""
+        return cls(token if token.isascii() and token.isprintable() else "", origin, host)
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

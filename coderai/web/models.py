@@ -10,7 +10,7 @@ from coderai.access.roles import Right
 from coderai.web.calls import Refused
 from coderai.web.model_fields import PREFIX, Field, fields, merged, written
 from coderai.web.routes import Page
-from coderai.web.visiting import Visit
+from coderai.web.visiting import Visit, quoted
 
 _CHATS: Final = "/api/experimental/chats"
 _CONFIGS: Final = f"{_CHATS}/model-configs"
@@ -37,7 +37,7 @@ async def _add(visit: Visit) -> web.StreamResponse:
 
 async def _create(visit: Visit) -> web.StreamResponse:
     given = await visit.form()
-    provider = await visit.get(f"/api/v2/ai/providers/{given.get('provider', '')}")
+    provider = await visit.get(f"/api/v2/ai/providers/{quoted(given.get('provider', ''))}")
     known = await _known(visit, provider["type"])
     try:
         document = _document(given, {}, known) | {"ai_provider_id": provider["id"]}

@@ -1,5 +1,6 @@
 """How a page is written down: method, path, function."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -19,3 +20,8 @@ class Page:
     handler: Handler
     open: bool = False
     """Shown to people who are not signed in."""
+
+    @property
+    def pattern(self) -> str:
+        """The path for aiohttp, whose own parts take no braces; clients may have them in the id of a session."""
+        return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", self.path)

@@ -1,6 +1,7 @@
 """Signing in with a password or a token, and out again; the choice between light and dark."""
 
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -11,6 +12,8 @@ from coderai.web.visiting import THEMES, Visit
 
 _YEAR: Final = 365 * 86_400
 _THEME: Final = "coderai_theme"
+_KEPT: Final = "!#$%&'()*+,/:;=?@[]~"
+"""What stands for itself in an address."""
 
 
 async def _show(visit: Visit) -> web.StreamResponse:
@@ -20,7 +23,7 @@ async def _show(visit: Visit) -> web.StreamResponse:
 
 
 async def _sign_in(visit: Visit) -> web.StreamResponse:
-    fields = await visit.form()
+    fields = await visit.form(marked=False)  # whoever signs in may have done so in another tab meanwhile
     target, named, token = fields.get("next", ""), fields.get("email", "").strip(), fields.get("token", "").strip()
     try:
         if token:
@@ -38,7 +41,7 @@ async def _by_password(visit: Visit, named: str, password: str, target: str) -> 
 
 
 async def _by_token(visit: Visit, token: str, target: str) -> web.StreamResponse:
-    sender = Sender(token, visit.sender.origin, visit.sender.host)
+    sender = Sender.by(token, visit.sender.origin, visit.sender.host)
     reply = await visit.calls.call(sender, "GET", "/api/v2/users/me", {}, None)
     if reply.status != 200:
         raise Refused.of(reply)
@@ -102,7 +105,7 @@ def _with_cookies(response: web.Response, reply: Reply) -> web.Response:
 def _target(path: str) -> str:
     """Return a page of ours, whatever somebody wrote into a link."""
     ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return path if ours and not path.startswith(("/login", "/logout")) else "/"
+    return quote(path, safe=_KEPT) if ours and not path.startswith(("/login", "/logout")) else "/"
 
 
 PAGES: Final = (

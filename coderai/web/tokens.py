@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -13,7 +12,7 @@ from coderai.access.tokens import SCOPES
 from coderai.errors import Invalid
 from coderai.web.calls import Refused
 from coderai.web.routes import Page
-from coderai.web.visiting import Visit
+from coderai.web.visiting import Visit, quoted
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIELDS: Final = ("user", "token_name", "lifetime", "scopes", "delegate")
@@ -49,7 +48,7 @@ async def _create(visit: Visit) -> web.StreamResponse:
     fields = await visit.form()
     owner = fields.get("user", "").strip() or "me"
     try:
-        made = await visit.send("POST", f"/api/v2/users/{quote(owner, safe='')}/keys/tokens", _document(fields))
+        made = await visit.send("POST", f"/api/v2/users/{quoted(owner)}/keys/tokens", _document(fields))
     except Refused as error:
         if error.status == 404:
             error = Refused(400, error.message, validations=[("user", f"there is no user {owner}")])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
@@ -24,6 +24,8 @@ _NOTICE_SECONDS: Final = 30
 _THEME: Final = "coderai_theme"
 THEMES: Final = ("light", "dark")
 _FORM_BYTES: Final = 1 << 20
+_FORM_FIELDS: Final = 1000
+_FORM_TYPE: Final = "application/x-www-form-urlencoded"
 
 
 class Cookies(Protocol):
@@ -35,6 +37,13 @@ class Cookies(Protocol):
     def give(self, response: web.Response, token: str) -> None: ...
 
     def take(self, response: web.Response) -> None: ...
+
+
+def quoted(name: str) -> str:
+    """Return *name* for use as one part of a path of the API. Raises Refused: no path can have such a part."""
+    if name in ("", ".", ".."):
+        raise Refused(404, "There is no such thing")
+    return quote(name, safe="")
 
 
 @dataclass(slots=True)
@@ -58,9 +67,17 @@ class Visit:
     def query(self) -> MultiMapping[str]:
         return self.request.query
 
+    @property
+    def here(self) -> str:
+        """The address of the page that is seen: of a form that was sent, the page on which it stands."""
+        if self.request.method in ("GET", "HEAD"):
+            return self.request.path_qs
+        page = urlsplit(self.request.headers.get("Referer", ""))
+        return (page.path + f"?{page.query}" * bool(page.query)) if page.netloc == self.request.host else "/"
+
     def part(self, name: str) -> str:
-        """Return a part of the address, quoted for use in a path of the API."""
-        return quote(self.request.match_info[name], safe="")
+        """Return a part of the address, quoted for use in a path of the API. Raises Refused."""
+        return quoted(self.request.match_info[name])
 
     async def get(self, path: str, query: Query = NO_QUERY) -> Any:
         """Return the API's document. Raises Refused."""
@@ -77,16 +94,27 @@ class Visit:
             raise Refused.of(reply)
         return reply
 
-    async def form(self) -> MultiMapping[str]:
-        """Return the fields of a form of ours. Raises Invalid, and Forbidden for a form of somebody else."""
-        if self.request.content_length is None or self.request.content_length > _FORM_BYTES:
+    async def form(self, *, marked: bool = True) -> MultiMapping[str]:
+        """Return the fields of a form of ours. Raises Invalid, and Forbidden for a form of somebody else.
+
+        Forms of open pages are not *marked*: that other sites cannot send them either is seen by their origin.
+        """
+        if self.request.content_length is None:
+            raise Invalid("the form does not say its length; browsers do")
+        if self.request.content_length > _FORM_BYTES:
             raise Invalid("the form is too large; it may have 1 MiB")
+        if self.request.content_length and self.request.content_type != _FORM_TYPE:
+            raise Invalid(f"the form must be {_FORM_TYPE}")
         try:
-            posted = await self.request.post()
+            text = (await self.request.read()).decode("utf-8", "replace")
+            fields = MultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=_FORM_FIELDS))
         except (RequestPayloadError, ConnectionError) as error:
             raise Invalid("the form did not come whole") from error
-        fields = MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
-        if self.known is not None and not hmac.compare_digest(fields.get("csrf", "").encode(), self.csrf.encode()):
+        except ValueError as error:
+            raise Invalid(f"the form has too many fields; it may have {_FORM_FIELDS}") from error
+        if not marked or self.known is None:
+            return fields
+        if not hmac.compare_digest(fields.get("csrf", "").encode(), self.csrf.encode()):
             raise Forbidden("this form is too old, or was made by another site; load the page again, and repeat")
         return fields
 
@@ -100,7 +128,7 @@ class Visit:
         response = web.Response(
             text=render(template, {**self._frame(), **values}), status=status, content_type="text/html", charset="utf-8"
         )
-        if _NOTICE in self.request.cookies:
+        if _NOTICE in self.request.cookies and not self.request.headers.get("HX-Request"):  # a part tells no notices
             response.del_cookie(_NOTICE, path="/")
         return response
 
@@ -138,6 +166,7 @@ class Visit:
             "reader": self.known,
             "path": self.request.path,
             "query": self.request.query,
+            "here_again": self.here,
             "csrf": self.csrf if self.known else "",
             "notice": unquote(self.request.cookies.get(_NOTICE, "")),
             "theme": theme if theme in THEMES else "",

@@ -1,5 +1,7 @@
 """Coming in, going out, and what is around every page."""
 
+from io import BytesIO
+
 import pytest
 
 from tests.web.conftest import Browsing
@@ -46,7 +48,7 @@ async def test_signing_out_ends_the_session(house: Living, browse: Browsing):
     person = browse("")
     await send(person, "/login", email="mia", password=PASSWORD)
     assert (await send(person, "/logout", page="/nowhere")).location == "/login"
-    assert (await look(person, "/")).location == "/login?next=%2F"
+    assert (await look(person, "/")).location == "/login"
 
 
 async def test_a_form_without_its_mark_does_nothing(browse: Browsing):
@@ -102,3 +104,66 @@ async def test_the_menu_has_what_its_reader_may_open(browse: Browsing, who, sees
 async def test_what_belongs_to_the_api_is_answered_by_the_api(browse: Browsing):
     answer = await look(browse(""), "/api/v2/nothing")
     assert (answer.status, answer.headers["Content-Type"]) == (404, "application/json; charset=utf-8")
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, b"email=\xff\xfe&password=%ED%A0%80"),
+        (f"{FORM}; charset=nope", b"email=a&password=b"),
+        (FORM, b"&".join([b"a"] * 1001)),
+        (FORM, b"a" * 1_048_577),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=q", b"--q\r\n\r\nx\r\n--q--\r\n"),
+        ("application/json", b"{}"),
+    ],
+)
+async def test_what_is_no_form_of_ours_is_refused(browse: Browsing, kind, body):
+    async with browse("").post("/login", data=BytesIO(body), headers={"Content-Type": kind}) as answer:
+        assert answer.status in (400, 401)
+        assert 'role="alert"' in await answer.text() or answer.status == 400
+
+
+@pytest.mark.parametrize("cookie", ['"a\\012b"', '"a\\001b"', "\xfc", "A" * 7000, ""])
+async def test_a_broken_cookie_does_not_shut_the_door(browse: Browsing, cookie):
+    assert (await look(browse(""), "/login", Cookie=f"coder_session_token={cookie}")).status == 200
+
+
+async def test_a_token_that_no_header_can_carry_does_not_open(browse: Browsing):
+    assert (await send(browse(""), "/login", token="a\nb")).status == 401
+
+
+async def test_who_has_signed_in_in_another_tab_can_still_send_the_form_of_this_one(house: Living, browse: Browsing):
+    answer = await send(browse("mia"), "/login", page="/nowhere", token=house.tokens["audrey"])
+    assert (answer.status, answer.location) == (303, "/")
+
+
+async def test_a_change_of_colours_leads_back_to_the_same_page(house: Living, browse: Browsing):
+    page = await look(browse("admin"), "/users?q=nobody&status=active")
+    assert 'name="next" value="/users?q=nobody&amp;status=active"' in page.text
+    form = {"Referer": f"{house.url}/tokens/add?x=1"}
+    async with browse("admin").post("/account/password", data={}, headers=form) as refused:
+        assert 'name="next" value="/tokens/add?x=1"' in await refused.text()
+
+
+async def test_a_form_that_comes_too_late_leads_back_to_its_page(house: Living, browse: Browsing):
+    sent = browse("").post("/tokens/add", headers={"Referer": f"{house.url}/tokens/add"}, allow_redirects=False)
+    async with sent as answer:
+        assert answer.headers["Location"] == "/login?next=%2Ftokens%2Fadd"
+    sent = browse("").post("/tokens/add", headers={"Referer": "https://evil.example/x"}, allow_redirects=False)
+    async with sent as answer:
+        assert answer.headers["Location"] == "/login"
+
+
+async def test_an_address_too_long_to_come_back_to_is_forgotten(browse: Browsing):
+    assert (await look(browse(""), "/aibridge/sessions?filter=" + "x" * 5000)).location == "/login"
+
+
+async def test_a_part_of_a_page_takes_no_notice_away(browse: Browsing):
+    person = browse("mia")
+    await send(person, "/account/profile", page="/account", username="mia", name="Mia", email="mia@example.com")
+    await look(person, "/tokens", **{"HX-Request": "true"})
+    assert "Your account is saved." in (await look(person, "/tokens")).text

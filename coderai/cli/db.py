@@ -68,6 +68,12 @@ def check_command(
     ]
     if len(found.wrong_sessions) > 20:
         wrong.append(f"wrong roll-up: {len(found.wrong_sessions) - 20} further sessions")
+    if found.wrong_hours:
+        hours = len(found.wrong_hours)
+        wrong.append(
+            f"usage of {hours} {'hour' if hours == 1 else 'hours'} is not what was recorded, since "
+            f"{found.wrong_hours[0]:%Y-%m-%d %H:%M} UTC"
+        )
     if found.strays:
         wrong.append(f"{found.strays} rows belong to exchanges that are not there")
     if run.json:

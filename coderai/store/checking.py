@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, Table, cast, delete, except_, exists, func, select, text, union
@@ -35,11 +36,13 @@ class Findings:
     """Whose roll-up is not what their rows say."""
     strays: int
     """Rows of interceptions that are not there."""
+    wrong_hours: tuple[datetime, ...] = ()
+    """Whose usage is not what the rows say."""
 
     @property
     def well(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.damage or self.wrong_sessions or self.strays)
+        return not (self.damage or self.wrong_sessions or self.strays or self.wrong_hours)
 
 
 async def check(store: "Store") -> Findings:
@@ -53,6 +56,7 @@ async def check(store: "Store") -> Findings:
             damage=damage,
             wrong_sessions=await _wrong_sessions(db),
             strays=sum([await _count(db, _strays(table)) for table in _CHILDREN]),
+            wrong_hours=tuple(await hours.wrong_hours(db)),
         )
 
 
@@ -71,8 +75,9 @@ async def repair(store: "Store", findings: Findings) -> None:
         for table in _CHILDREN:
             async with store.transaction() as db:
                 await db.execute(delete(table).where(~exists().where(_row.id == table.c.interception_id)))
-    async with store.transaction() as db:
-        await hours.begin_anew(db)
+    if findings.wrong_hours:
+        async with store.transaction() as db:
+            await hours.begin_anew(db)
 
 
 async def _damage(db: AsyncConnection) -> tuple[str, ...]:

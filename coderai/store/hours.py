@@ -5,7 +5,7 @@ and ``tool_hours``, what started later is read from its rows. What is deleted is
 an exchange that runs, nor one so young that its record may still be on its way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from coderai.records import Ending
 from coderai.store.matching import unindexed
+from coderai.store.rows import AnySelect
 from coderai.store.schema import interceptions, meta, token_usages, tool_hours, tool_usages, usage_hours
 from coderai.store.types import from_micros, to_micros
 
@@ -93,6 +94,36 @@ async def begin_anew(db: AsyncConnection) -> None:
     for table in (usage_hours, tool_hours):
         await db.execute(delete(table))
     await db.execute(delete(meta).where(meta.c.key == _KEY))
+
+
+async def wrong_hours(db: AsyncConnection) -> Sequence[datetime]:
+    """Return the hours of which the roll-up does not say what the rows say; slow."""
+    mark = await settled_until(db)
+    if mark is None:
+        return ()
+    hour = hour_of(db, _row.started_at).label("hour")
+    settled = (_row.ended_at.is_not(None), _row.started_at < mark)
+    tokens = interceptions.join(token_usages, token_usages.c.interception_id == _row.id)
+    calls = interceptions.join(tool_usages, tool_usages.c.interception_id == _row.id)
+    sums = [func.sum(token_usages.c[name]) for name in TOKENS]
+    kept, named = usage_hours.c, tool_hours.c
+    pairs = [
+        (select(hour, func.count(), func.sum(is_error())), select(kept.hour, func.sum(kept.n), func.sum(kept.errors))),
+        (select(hour, *sums).select_from(tokens), select(kept.hour, *(func.sum(kept[name]) for name in TOKENS))),
+        (select(hour, func.count()).select_from(calls), select(named.hour, func.sum(named.n))),
+    ]
+    wrong: set[int] = set()
+    for rows, rolled_up in pairs:
+        truth = await _by_hour(db, rows.where(*settled).group_by(hour))
+        said = await _by_hour(db, rolled_up.group_by(literal_column("1")))
+        wrong |= {number for number, _ in truth.items() ^ said.items()}
+    return [start_of(number) for number in sorted(wrong)]
+
+
+async def _by_hour(db: AsyncConnection, query: AnySelect) -> Mapping[int, tuple[int, ...]]:
+    """Hours of which there is nothing to be said are left out."""
+    rows = [tuple(int(value) for value in row) for row in await db.execute(query)]
+    return {row[0]: row[1:] for row in rows if any(row[1:])}
 
 
 def hour_of(db: AsyncConnection, moment: ColumnElement[Any]) -> ColumnElement[int]:

@@ -96,6 +96,7 @@ async def _check_whole(verdict: Verdict, url: str, *, open_allowed: bool) -> Non
         findings = await checking.check(store)
     _broken(verdict, "sessions whose roll-up is not what their rows say", {str(key) for key in findings.wrong_sessions})
     _broken(verdict, "damage", set(findings.damage))
+    _broken(verdict, "hours whose usage is not what their rows say", {str(hour) for hour in findings.wrong_hours})
     if findings.strays:
         verdict.broken.append(f"{findings.strays} rows of interceptions that are not there")
     if findings.running and not open_allowed:

@@ -7,6 +7,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from coderai.store import schema
 from coderai.store.checking import check, repair
 from coderai.store.engine import Store
+from coderai.store.hours import settle
 from tests.store.building import NOON, begun, call, ended, interception, thought, usage
 from tests.store.looking import recounted, roll_up
 
@@ -63,4 +64,16 @@ async def test_rows_without_their_exchange_are_found_and_deleted(filled: Store) 
     found = await check(filled)
     assert (found.strays, [key[0] for key in found.wrong_sessions]) == (1, ["b"])
     await repair(filled, found)
+    assert (await check(filled)).well
+
+
+async def test_wrong_hours_are_found_and_made_anew(filled: Store) -> None:
+    await settle(filled)
+    assert (await check(filled)).well
+    async with filled.transaction() as db:
+        await db.execute(update(schema.usage_hours).values(n=7))
+    found = await check(filled)
+    assert found.wrong_hours == (NOON,)
+    await repair(filled, found)
+    await settle(filled)
     assert (await check(filled)).well

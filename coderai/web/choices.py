@@ -51,7 +51,7 @@ async def _set_gate(visit: Visit) -> web.StreamResponse:
 
 async def _overrides_page(visit: Visit, at: str = "", error: Refused | None = None) -> web.Response:
     chosen = [await visit.get(f"{_CONFIG}/model-override/{context}") for context in DEPLOYMENT_CONTEXTS]
-    return visit.page(
+    return await visit.large_page(
         "overrides.html",
         200 if error is None else error.status,
         models=await visit.get(f"{_CHATS}/model-configs"),
@@ -105,7 +105,7 @@ async def _own_page(visit: Visit, at: str = "", error: Refused | None = None) ->
         each["model_config_id"]: each["threshold_percent"] for each in (await visit.get(_THRESHOLDS))["thresholds"]
     }
     groups = (await visit.get(f"{_CHATS}/models"))["providers"]
-    return visit.page(
+    return await visit.large_page(
         "choices.html",
         200 if error is None else error.status,
         models=[model for group in groups for model in group["models"]],

@@ -1,7 +1,9 @@
 """Gateway tokens: one's own, and for owners those of everybody."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -14,6 +16,7 @@ from coderai.web.calls import Refused
 from coderai.web.routes import Page
 from coderai.web.visiting import Visit, quoted
 
+_PAGE: Final = 50
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIELDS: Final = ("user", "token_name", "lifetime", "scopes", "delegate")
 MEANINGS: Final = dict(
@@ -32,12 +35,39 @@ MEANINGS: Final = dict(
 
 async def _list(visit: Visit) -> web.StreamResponse:
     everybody = visit.query.get("all") == "true" and visit.reader.may(Right.KEEP_ALL_TOKENS)
-    expired = visit.query.get("expired") == "true"
+    expired, q = visit.query.get("expired") == "true", visit.query.get("q", "").strip()
     asked = {"include_all": "true"} if everybody else {}
     asked |= {"include_expired": "true"} if expired else {}
     tokens = await visit.get("/api/v2/users/me/keys/tokens", asked)
-    tokens.sort(key=lambda token: token["created_at"], reverse=True)
-    return visit.page("tokens.html", tokens=tokens, everybody=everybody, expired=expired)
+    found = [token for token in tokens if _holds(token, q.casefold())]
+    found.sort(key=lambda token: token["created_at"], reverse=True)
+    asked = {"all": "true" if everybody else "", "expired": "true" if expired else "", "q": q}
+    start = min(_start(visit.query.get("start", "")), max(0, len(found) - 1) // _PAGE * _PAGE)
+    return visit.page(
+        "tokens.html",
+        tokens=found[start : start + _PAGE],
+        count=len(found),
+        some=bool(tokens),
+        start=start,
+        size=_PAGE,
+        q=q,
+        everybody=everybody,
+        expired=expired,
+        address=lambda **changes: _address({**asked, **changes}),
+    )
+
+
+def _holds(token: Mapping[str, Any], text: str) -> bool:
+    return not text or any(text in token[name].casefold() for name in ("id", "token_name", "username"))
+
+
+def _start(text: str) -> int:
+    return int(text) // _PAGE * _PAGE if text.isascii() and text.isdigit() and len(text) < 8 else 0
+
+
+def _address(asked: Mapping[str, str | int]) -> str:
+    text = urlencode({name: value for name, value in asked.items() if value})
+    return f"/tokens?{text}" if text else "/tokens"
 
 
 async def _add(visit: Visit) -> web.StreamResponse:

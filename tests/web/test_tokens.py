@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from html import unescape
 
 import aiohttp
 
@@ -76,3 +77,20 @@ async def test_a_token_for_nobody_is_told_at_the_field(browse: Browsing):
 async def test_a_member_sees_no_other_tokens(browse: Browsing):
     assert "Everybody&#39;s" not in (await look(browse("mia"), "/tokens?all=true")).text
     assert "For another user" not in (await look(browse("mia"), "/tokens/add")).text
+
+
+async def test_many_tokens_are_paged_and_searched(browse: Browsing):
+    admin = browse("admin")
+    await send(admin, "/users/add", username="many", email="many@example.com")
+    for number in range(51):
+        async with admin.post("/api/v2/users/many/keys/tokens", json={"token_name": f"many-{number}-"}) as answer:
+            assert answer.status == 201
+    found = await look(admin, "/tokens?all=true&q=MANY")
+    assert "1 to 50 of 51 tokens" in found.text
+    assert found.text.count("/remove") == 50
+    older = await look(admin, unescape(re.search(r'rel="next" href="([^"]+)"', found.text).group(1)))
+    assert "51 to 51 of 51 tokens" in older.text
+    assert "many-0-" in older.text
+    assert "51 to 51 of 51" in (await look(admin, "/tokens?all=true&q=many&start=9999")).text
+    assert "many-7-" in (await look(admin, "/tokens?all=true&q=many-7-")).text
+    assert "Nothing found" in (await look(admin, "/tokens?all=true&q=%3Cnothing")).text

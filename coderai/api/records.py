@@ -218,7 +218,7 @@ LABELS: Final = (
         "/api/v2/ai/labels",
         Signed(_counted),
         About(
-            "List what sessions can be narrowed to, with how many sessions there are of each, counted up to 1000",
+            "List what sessions can be narrowed to, with how many sessions there are of each, counted up to 100",
             documents.Labels,
             query=(Parameter("limit", "How many of each kind at most: 1 to 1000; 100 when it is missing.", "integer"),),
         ),

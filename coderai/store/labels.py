@@ -14,8 +14,8 @@ from coderai.store.users import Person, Users
 
 Label = Literal["model", "client"]
 
-MOST_COUNTED: Final = 1_000
-"""Sessions of one label are not counted further."""
+MOST_COUNTED: Final = 100
+"""Sessions of one label are not counted further: choices are for orientation, and lists show them on every visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,14 @@ async def counted_labels(db: AsyncConnection, *, visible_to: str | None, limit: 
     """Return the first *limit* labels of each kind."""
     facet = session_facets.c
     models, clients, providers = [
-        await _counted(db, _of_everybody(column, facet.session_id, facet.initiator_id, limit))
+        await _counted(db, _of_everybody(column, (facet.session_id, facet.initiator_id), limit, distinct=True))
         if visible_to is None
         else await _counted(db, _of_one(column, visible_to, limit))
         for column in (facet.model, facet.client, facet.provider_name)
     ]
     if visible_to is not None:
         return Labels(models, clients, providers)
-    everybody = await _counted(
-        db, _of_everybody(sessions.c.initiator_id, sessions.c.id, sessions.c.initiator_id, limit)
-    )
+    everybody = await _counted(db, _of_everybody(sessions.c.initiator_id, (sessions.c.id,), limit))
     people = await Users(db).people(each.name for each in everybody)
     named = sorted(((people[each.name], each) for each in everybody), key=lambda pair: pair[0].username)
     return Labels(models, clients, providers, named)
@@ -98,9 +96,11 @@ async def _counted(db: AsyncConnection, query: AnySelect) -> list[Counted]:
     return [Counted(row.label, min(row.n, MOST_COUNTED), row.n > MOST_COUNTED) for row in rows]
 
 
-def _of_everybody(column: Any, session_id: Any, initiator_id: Any, limit: int) -> AnySelect:
+def _of_everybody(column: Any, key: Sequence[Any], limit: int, *, distinct: bool = False) -> AnySelect:
+    """Count rows by *key*; *distinct* where a session has several."""
     values = _everybody(column).subquery()
-    some = select(session_id, initiator_id).where(column == values.c.label).distinct().limit(MOST_COUNTED + 1)
+    some = select(*key).where(column == values.c.label).limit(MOST_COUNTED + 1)
+    some = some.distinct() if distinct else some
     count = select(func.count()).select_from(some.correlate(values).subquery()).scalar_subquery()
     named = select(values.c.label, count.label("n")).where(values.c.label.is_not(None), values.c.label != "")
     return named.order_by(values.c.label).limit(limit)

@@ -47,7 +47,7 @@ class Window:
         return max(0, wide)
 
     async def barriers(self, *rules: str) -> list[str]:
-        """Return what axe-core calls serious or critical, with the places; of some *rules* only, when they are named."""
+        """Return what axe-core calls serious or critical, with the places; of some *rules* only, when named."""
         # By the debugger's own way in: the page's policy forbids scripts that are put into it.
         if not await self.page.evaluate("typeof window.axe !== 'undefined'"):
             await self.page.evaluate(_AXE.read_text())

@@ -180,6 +180,7 @@ async def open_listener(
     bounds = replace(bounds, connections=min(bounds.connections, getrlimit(RLIMIT_NOFILE)[0] // 2))
     try:
         for one in opening.sockets:
+            one.listen(_BACKLOG)  # uvloop would not tell that somebody else listens there by now
             servers.append(
                 await loop.create_server(
                     lambda: Connection(server, bounds, crowd, **options),

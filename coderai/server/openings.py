@@ -12,7 +12,6 @@ from coderai.errors import BadSettings, CoderaiError, StoreError
 from coderai.settings import Settings
 from coderai.settings.forms import split_address
 from coderai.store.engine import revision_of
-from coderai.store.locations import without_secrets
 
 if TYPE_CHECKING:
     from coderai.server.certificates import Certificates
@@ -39,8 +38,10 @@ class Opening:
     def url(self, scheme: str, name: str = "") -> str:
         """Return where it is reached: by *name*, or from this machine."""
         host = split_address(self.address)[0]
-        shown = name or ("127.0.0.1" if host is None or host in _EVERYWHERE else host)
-        bound = self.sockets[0].getsockname()[1]
+        first = self.sockets[0]  # of "[::]", which is IPv6 only
+        here = "::1" if host == "::" and first.family == socket.AF_INET6 else "127.0.0.1"
+        shown = name or (here if host is None or host in _EVERYWHERE else host)
+        bound = first.getsockname()[1]
         return f"{scheme}://[{shown}]:{bound}" if ":" in shown else f"{scheme}://{shown}:{bound}"
 
     def close(self) -> None:
@@ -79,9 +80,14 @@ async def openings(settings: Settings) -> Openings:
     migrate it under another one's feet.
     """
     problems: list[CoderaiError] = []
+    before: list[Opening] = []
 
     def taken(wanted: bool, flag: str, address: str) -> Opening | None:
-        return _tried(lambda: bind(flag, address), problems) if wanted else None
+        opening = _tried(lambda: bind(flag, address), problems) if wanted else None
+        if opening is not None:
+            problems.extend(BadSettings(_both(opening, other)) for other in before if _overlap(opening, other))
+            before.append(opening)
+        return opening
 
     found = Openings(
         taken(bool(settings.http_address), "--http-address", settings.http_address),
@@ -97,7 +103,7 @@ async def openings(settings: Settings) -> Openings:
         try:
             await revision_of(settings.database)
         except StoreError as error:
-            problems.append(CoderaiError(f"{error} ({without_secrets(settings.database)})"))
+            problems.append(error)
     raise ExceptionGroup("the server cannot start", problems)
 
 
@@ -112,6 +118,21 @@ def _tried(what: Callable[[], _T], problems: list[CoderaiError]) -> _T | None:
             raise
         problems += [each for each in found.exceptions if isinstance(each, BadSettings)]
     return None
+
+
+def _overlap(one: Opening, other: Opening) -> bool:
+    """Whether only one of them could listen; binding alone succeeds for both."""
+    for mine in one.sockets:
+        for theirs in other.sockets:
+            hosts = {mine.getsockname()[0], theirs.getsockname()[0]}
+            same_host = len(hosts) == 1 or not hosts.isdisjoint(_EVERYWHERE)
+            if mine.family == theirs.family and mine.getsockname()[1] == theirs.getsockname()[1] and same_host:
+                return True
+    return False
+
+
+def _both(one: Opening, other: Opening) -> str:
+    return f"cannot listen on {one.flag} {one.address}: {other.flag} {other.address} is the same; choose another port"
 
 
 def _certificates(settings: Settings) -> "Certificates":

@@ -6,6 +6,7 @@ from pathlib import Path
 from coderai.control.rotation import Rotated, rotate, rotate_to_new_key
 from coderai.control.vault import given_keys
 from coderai.errors import CoderaiError
+from coderai.settings.forms import sqlite_url
 from coderai.store import backup as copying
 from coderai.store import checking
 from coderai.store.engine import open_store, revision_of
@@ -52,4 +53,4 @@ def backup(data_dir: Path, database_url: str | None, target: Path, *, replace: b
 
 
 def _url(data_dir: Path, database_url: str | None) -> str:
-    return database_url or f"sqlite:///{data_dir / 'coderai.db'}"
+    return database_url or sqlite_url(data_dir / "coderai.db")

@@ -112,6 +112,11 @@ def split_address(text: str) -> tuple[str | None, int]:
     return host or None, int(port)
 
 
+def sqlite_url(file: Path) -> str:
+    """Return the URL of the database in *file*, whatever its name."""
+    return "sqlite:///" + str(file).replace("%", "%25").replace("?", "%3F")
+
+
 def check_http_url(text: str) -> str:
     """Return *text* if it is an absolute http or https URL. Raises ValueError, without repeating the text."""
     if "://" not in text:

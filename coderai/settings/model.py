@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from coderai.settings.forms import Form
+from coderai.settings.forms import Form, sqlite_url
 from coderai.settings.gateway import GatewayOptions
 from coderai.settings.general import AccessOptions, LoggingOptions, NetworkOptions, OtherOptions, StorageOptions
 from coderai.settings.options import Option
@@ -42,7 +42,7 @@ class Settings(
     @property
     def database(self) -> str:
         """The URL of the database in use. May hold a password: not for logs."""
-        return self.database_url.get_secret_value() or f"sqlite:///{self.data_dir / 'coderai.db'}"
+        return self.database_url.get_secret_value() or sqlite_url(self.data_dir / "coderai.db")
 
     @classmethod
     def settings_customise_sources(

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import event, func, select
+from sqlalchemy import URL, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from coderai.errors import StoreError, StoreUnavailable, StoreUnusable
 from coderai.ids import new_id
 from coderai.store import processes, watching
-from coderai.store.locations import Location, claim_file, locate
+from coderai.store.locations import Location, claim_file, locate, without_secrets
 from coderai.store.migrations import HEAD
 from coderai.store.prepare import prepare, revision
 from coderai.store.schema import changes
@@ -205,7 +205,7 @@ async def revision_of(url: str) -> str | None:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(revision)
-    except (DatabaseError, OSError) as error:
+    except (DBAPIError, OSError) as error:
         raise _refused(location, error) from error
     finally:
         await engine.dispose()
@@ -217,14 +217,14 @@ async def _prepare(engine: AsyncEngine, location: Location, *, create: bool) -> 
             await connection.execution_options(coderai_writes=True)
             async with connection.begin():
                 return await connection.run_sync(prepare, create=create)
-    except (DatabaseError, OSError) as error:
+    except (DBAPIError, OSError) as error:
         raise _refused(location, error) from error
 
 
 def _refused(location: Location, error: Exception) -> StoreError:
     if "not a database" in str(error):
         return StoreUnusable(f"{location.path} is not an SQLite database")
-    return unavailable(error)
+    return StoreUnavailable(f"{unavailable(error)} ({location.path or without_secrets(location.dsn)})")
 
 
 def _records(
@@ -251,7 +251,7 @@ def sqlite_pragmas(synchronous: Synchronous) -> Sequence[str]:
 
 def _sqlite_engine(path: Path, synchronous: Synchronous) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}",
+        URL.create("sqlite+aiosqlite", database=str(path)),  # in a text, % would have a meaning
         connect_args={"isolation_level": None},
         pool_size=_READERS,
         max_overflow=0,

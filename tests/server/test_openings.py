@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from coderai.errors import BadSettings
+from coderai.server.connections import open_listener
+from coderai.server.listeners import runner_for
 from coderai.server.openings import bind, openings
 from coderai.settings import Settings
 
@@ -49,6 +52,36 @@ async def test_everything_that_is_in_the_way_is_told_at_once(tmp_path: Path):
     assert of_the_database.endswith("(postgresql://me:…@127.0.0.1:1/x)")
 
 
+@pytest.mark.parametrize("other", ["127.0.0.1", "", "localhost"])
+async def test_two_listeners_of_ours_on_one_port_are_told_before_anything_is_touched(tmp_path: Path, other: str):
+    free = bind("--http-address", "127.0.0.1:0")
+    port = free.sockets[0].getsockname()[1]
+    free.close()
+    wanted = settings(
+        tmp_path, http_address=f"127.0.0.1:{port}", prometheus_enable=True, prometheus_address=f"{other}:{port}"
+    )
+    with pytest.raises(ExceptionGroup) as caught:
+        await openings(wanted)
+    assert list(map(str, caught.value.exceptions)) == [
+        f"cannot listen on --prometheus-address {other}:{port}: --http-address 127.0.0.1:{port} is the same;"
+        " choose another port"
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_somebody_who_was_faster_with_the_same_port_is_told():
+    one, runner = bind("--http-address", "127.0.0.1:0"), runner_for(web.Application())
+    two = bind("--http-address", one.url("x").removeprefix("x://"))
+    await runner.setup()
+    servers = await open_listener(runner, one)
+    with pytest.raises(BadSettings, match="Address already in use"):
+        await open_listener(runner, two)
+    for server in servers:
+        server.close()
+    await runner.cleanup()
+    two.close()
+
+
 async def test_a_start_that_fails_makes_no_database_and_gives_its_addresses_back(tmp_path: Path):
     free = bind("--http-address", "127.0.0.1:0")
     port = free.sockets[0].getsockname()[1]
@@ -71,7 +104,12 @@ def test_a_host_that_is_none_is_named(host: str):
 
 @pytest.mark.parametrize(
     ("address", "url"),
-    [("127.0.0.1:0", "http://127.0.0.1:"), (":0", "http://127.0.0.1:"), ("[::1]:0", "http://[::1]:")],
+    [
+        ("127.0.0.1:0", "http://127.0.0.1:"),
+        (":0", "http://127.0.0.1:"),
+        ("[::1]:0", "http://[::1]:"),
+        ("[::]:0", "http://[::1]:"),
+    ],
 )
 def test_an_address_is_shown_as_it_is_reached_from_here(address: str, url: str):
     opening = bind("--http-address", address)

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from coderai.errors import StoreUnusable
+from coderai.errors import StoreUnavailable, StoreUnusable
+from coderai.settings import Settings
 from coderai.store import engine as engines
 from coderai.store.engine import Store, open_store, revision_of
 from coderai.store.locations import locate, without_secrets
@@ -131,7 +132,9 @@ async def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     [
         ("sqlite:///c.db", "c.db", ""),
         ("sqlite:////var/c.db", "/var/c.db", ""),
+        ("sqlite:////var/100%25 ours%3F/c.db?mode=rw", "/var/100% ours?/c.db", ""),
         ("postgres://h/d", None, "postgresql://h/d"),
+        ("postgresql://u:p%40@[::1]:1,h:2/d?host=/run", None, "postgresql://u:p%40@[::1]:1,h:2/d?host=/run"),
         ("postgresql+asyncpg://u:p@h/d?sslmode=require", None, "postgresql://u:p@h/d?sslmode=require"),
     ],
 )
@@ -146,8 +149,55 @@ def test_urls_that_are_refused(url: str) -> None:
         locate(url)
 
 
-def test_a_url_without_secrets() -> None:
-    assert without_secrets("postgresql://u:secret@h:5432/d") == "postgresql://u:…@h:5432/d"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:can/ary@h:1/d",
+        "postgresql://u:can?ary@h:1/d",
+        "postgresql://u:can#ary@h:1/d",
+        "postgresql://u:canary@[::1/d",
+        "postgresql://u:canary@h:port/d",
+        "u:canary@h/d",
+        "canary",
+    ],
+)
+def test_a_url_that_says_something_else_than_was_meant_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(StoreUnusable) as caught:
+        locate(url)
+    assert "ary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@h:5432/d", "postgresql://u:…@h:5432/d"),
+        ("postgresql://u:se/c?r@et@[::1/d", "postgresql://u:…@[::1/d"),
+        ("postgresql://u@h/d?password=secret&x=1", "postgresql://u@h/d?password=…&x=1"),
+        ("postgresql://h:5432/d", "postgresql://h:5432/d"),
+        ("sqlite:////var/a:b@c/c.db", "sqlite:////var/a:b@c/c.db"),
+    ],
+)
+def test_a_url_without_secrets(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+async def test_a_directory_may_have_any_name(tmp_path: Path) -> None:
+    directory = tmp_path / "50%25 of what? #1 日本"
+    directory.mkdir()
+    async with open_store(Settings(data_dir=directory).database) as store:
+        assert store.schema_version == HEAD
+    assert [file.name for file in directory.iterdir()] == ["coderai.db"]
+    assert list(tmp_path.iterdir()) == [directory]
+
+
+async def test_a_server_that_cannot_be_reached_is_named() -> None:
+    with pytest.raises(StoreUnavailable, match=r"\(postgresql://me:…@127.0.0.1:1/d\)"):
+        await revision_of("postgresql://me:canary@127.0.0.1:1/d")
+
+
+async def test_what_the_driver_does_not_take_is_told() -> None:
+    with pytest.raises(StoreUnavailable, match="sslmode"):
+        await revision_of("postgresql://127.0.0.1:1/d?sslmode=bogus")
 
 
 async def test_every_sqlite_connection_syncs_fully_and_waits(tmp_path: Path) -> None:

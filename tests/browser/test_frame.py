@@ -49,3 +49,11 @@ async def test_the_frame_has_no_barriers(house: Living, browser: Browser, theme)
     async with window(browser, house, "admin", theme=theme) as opened:
         await opened.open("/nowhere", 404)
         assert await opened.barriers() == []
+
+
+async def test_what_is_printed_is_black_on_white(house: Living, browser: Browser):
+    async with window(browser, house, "mia", theme="dark") as dark:
+        await dark.open("/nowhere", 404)
+        await dark.page.emulate_media(media="print")
+        assert await dark.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
+        await expect(dark.page.get_by_role("navigation", name="Pages")).to_be_hidden()

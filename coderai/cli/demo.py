@@ -48,6 +48,7 @@ def _next(stage: "Stage") -> Iterator[str]:
     yield f"  {local} sessions show {stage.chat}"
     yield f"  {local} interceptions list -o json"
     yield f"  {command} --url {stage.url} --token {stage.token} sessions list --initiator alice"
+    yield f"Or look at it in a browser: {stage.url} (paste the token {stage.token})."
     yield "Or point a tool at it; the models are scripted, the records are real:"
     yield f"  ANTHROPIC_BASE_URL={stage.url}/api/v2/aibridge/anthropic ANTHROPIC_AUTH_TOKEN={stage.token} claude"
     yield ""

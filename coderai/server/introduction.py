@@ -51,6 +51,7 @@ def introduction(
     if first.owner:
         lines.append("First start: the owner is admin, without a password.")
     lines.append(f"Next: {command} tokens create   makes a gateway token; {command} --help shows the rest.")
+    lines.append(f"Pages for people: {settings.access_url or addresses.url} (sign in with a password or such a token).")
     return "\n".join(lines)
 
 

@@ -17,7 +17,8 @@ from coderai.settings.loader import load
 from tests.end_to_end.conftest import small_agent
 
 PASSWORD = "long enough to be one"
-PEOPLE = {"audrey": ["auditor"], "uwe": ["user-admin"], "mia": []}
+PEOPLE = {"audrey": ["auditor"], "uwe": ["user-admin"], "mia": [], "max": []}
+"""With their roles. ``uwe`` never calls a model: tests of empty pages are his."""
 
 
 @dataclass

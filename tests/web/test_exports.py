@@ -68,7 +68,7 @@ async def test_all_threads_are_in_the_file(house: Living, browse: Browsing):
 
 async def test_members_take_home_their_own_only(house: Living, browse: Browsing):
     async with recording(house) as records:
-        await records.exchange(client_session_id="private", client="Private", who="uwe", prompt="=secret")
+        await records.exchange(client_session_id="private", client="Private", who="max", prompt="=secret")
     assert (await look(browse("mia"), ONE.format("private"))).status == 404
     listed = (await look(browse("mia"), f"{LIST}?format=jsonl&filter=client:Private")).text
     assert listed == ""

@@ -191,13 +191,13 @@ async def test_a_request_has_a_page_of_its_own_with_all_of_it(house: Living, bro
 
 async def test_members_open_their_own_only(house: Living, browse: Browsing):
     async with recording(house) as records:
-        it = await records.exchange(client_session_id="not hers", who="uwe", prompt="private")
+        it = await records.exchange(client_session_id="not hers", who="max", prompt="private")
     for path in (PAGE + "not hers", PAGE + it.id, f"/aibridge/interceptions/{it.id}", PAGE + "nothing"):
         refused = await look(browse("mia"), path)
         assert refused.status == 404
         assert "private" not in refused.text
         assert "There is no such thing" in refused.text
-    assert (await look(browse("uwe"), PAGE + "not hers")).status == 200
+    assert (await look(browse("max"), PAGE + "not hers")).status == 200
 
 
 async def test_hostile_contents_are_contents(house: Living, browse: Browsing):

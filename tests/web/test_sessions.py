@@ -120,15 +120,15 @@ async def test_pages_follow_each_other_without_gap_or_repetition(house: Living, 
 async def test_members_see_their_own(house: Living, browse: Browsing):
     async with recording(house) as records:
         await records.exchange(client_session_id="hers", client="Whose", prompt="of mia")
-        await records.exchange(client_session_id="his", client="Whose", prompt="of uwe", who="uwe")
+        await records.exchange(client_session_id="his", client="Whose", prompt="of max", who="max")
         await records.exchange(
-            client_session_id="for", client="Whose", prompt="for mia", who="uwe", on_behalf_of=records.ids["mia"]
+            client_session_id="for", client="Whose", prompt="for mia", who="max", on_behalf_of=records.ids["mia"]
         )
-    pages = {who: (await look(browse(who), f"{LIST}?filter=client:Whose")).text for who in ("mia", "uwe", "audrey")}
+    pages = {who: (await look(browse(who), f"{LIST}?filter=client:Whose")).text for who in ("mia", "max", "audrey")}
     assert {who: {prompt for _, prompt in links(page)} for who, page in pages.items()} == {
         "mia": {"of mia", "for mia"},
-        "uwe": {"of uwe", "for mia"},
-        "audrey": {"of mia", "of uwe", "for mia"},
+        "max": {"of max", "for mia"},
+        "audrey": {"of mia", "of max", "for mia"},
     }
     assert "<h1>My sessions</h1>" in pages["mia"]
     assert "<h1>Sessions</h1>" in pages["audrey"]

@@ -8,8 +8,8 @@ import pytest
 from coderai.web.charts import chart
 from coderai.web.overview import RANGES
 from tests.web.conftest import Browsing
-from tests.web.living import Living
-from tests.web.reading import look
+from tests.web.living import PASSWORD, Living
+from tests.web.reading import look, send
 from tests.web.recorded import HOSTILE, call, recording, used
 from tests.web.slowly import asked_slowly
 
@@ -72,9 +72,15 @@ async def test_hostile_names_are_names(house: Living, browse: Browsing):
 
 
 async def test_who_has_asked_nothing_is_led_on(browse: Browsing):
-    page = await look(browse("uwe"), "/overview?range=nonsense")
+    newcomer = {"username": "newcomer", "email": "newcomer@example.com", "password": PASSWORD}
+    async with browse("admin").post("/api/v2/users", json=newcomer) as made:
+        assert made.status == 201
+    reader = browse("")
+    await send(reader, "/login", email="newcomer", password=PASSWORD)
+    page = await look(reader, "/overview?range=nonsense")
     assert page.status == 200
     assert "Nothing was asked in this time" in page.text
+    assert 'href="/welcome"' in page.text
 
 
 def test_what_is_not_nothing_can_be_seen():

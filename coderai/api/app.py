@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
+from coderai.access.callers import Caller
 from coderai.access.credentials import management_token, session_cookie
 from coderai.api import (
     audit,
@@ -108,13 +110,18 @@ def _in_public(services: Services, authority: TokenAuthority) -> Around:
             try:
                 if not token:
                     raise NotSignedIn("no token was sent; send one as Coder-Session-Token or as bearer token")
-                caller = await authority.sign_in(token)
+
+                async def again() -> Caller:
+                    return replace(await authority.sign_in(token), origin=visit.origin)
+
+                caller = await again()
             except NotSignedIn:
                 doors.count(visit.origin.ip, name)
                 raise
             doors.count_of(caller, request, name)
             assert isinstance(handler, Signed)
-            return await handler.call(Ask(request, services, replace(caller, origin=visit.origin)))
+            still = partial(authority.known, token)
+            return await handler.call(Ask(request, services, replace(caller, origin=visit.origin), still))
 
         return opened if isinstance(handler, Open) else signed
 
@@ -131,7 +138,8 @@ def _at_home(services: Services) -> Around:
             if isinstance(handler, Open):
                 return await handler.call(visit)
             caller = await local_owner(services.store)
-            return await handler.call(Ask(visit.request, services, replace(caller, origin=visit.origin)))
+            still = partial(local_owner, services.store)
+            return await handler.call(Ask(visit.request, services, replace(caller, origin=visit.origin), still))
 
         return answered
 

@@ -6,6 +6,8 @@ the process that carries them.
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +48,7 @@ async def _events(ask: Ask, first: dict[str, Any]) -> AsyncIterator[bytes]:
             if await _passed(over):
                 return
             try:
-                now = await _look(ask)
+                now = await _look(replace(ask, caller=await ask.known_still()))
             except CoderaiError:  # signed out, or no database: whoever comes again is told
                 return
             if now != last or now["running"]:

@@ -76,3 +76,15 @@ async def test_only_so_many_may_listen(house: Living, browse: Browsing):
 async def test_who_only_looks_for_the_head_listens_to_nothing(browse: Browsing):
     async with browse("audrey").head("/live/stream") as answer:
         assert answer.status == 200
+
+
+async def test_who_is_let_in_no_more_hears_no_more(house: Living, browse: Browsing):
+    admin = browse("admin")
+    async with admin.post("/api/v2/users/audrey/keys/tokens", json={"token_name": "listening"}) as answer:
+        key = (await answer.json())["key"]
+    async with browse("").get("/live/stream", headers={"Cookie": f"coder_session_token={key}"}) as stream:
+        assert await stream.content.readline() == b"event: live\n"
+        async with admin.delete(f"/api/v2/users/audrey/keys/{key.partition('-')[0]}") as answer:
+            assert answer.status == 204
+        async with asyncio.timeout(10):
+            await stream.content.read()

@@ -7,7 +7,6 @@ from typing import Final
 
 from aiohttp import web
 
-from coderai.access.callers import Caller
 from coderai.access.credentials import management_token, session_cookie
 from coderai.api import (
     audit,
@@ -110,11 +109,7 @@ def _in_public(services: Services, authority: TokenAuthority) -> Around:
             try:
                 if not token:
                     raise NotSignedIn("no token was sent; send one as Coder-Session-Token or as bearer token")
-
-                async def again() -> Caller:
-                    return replace(await authority.sign_in(token), origin=visit.origin)
-
-                caller = await again()
+                caller = await authority.sign_in(token)
             except NotSignedIn:
                 doors.count(visit.origin.ip, name)
                 raise

@@ -7,7 +7,7 @@ from typing import Final
 
 from coderai.errors import Busy
 
-MOST: Final = 50
+MOST: Final = 20
 
 
 class Audience:

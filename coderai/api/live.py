@@ -7,7 +7,6 @@ the process that carries them.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -25,6 +24,9 @@ from coderai.store.running import COUNTED, Exchange
 SHOWN: Final = 200
 _EVENTS: Final = "text/event-stream"
 _EVERY: Final = 1.0
+_MANY: Final = 50
+_EVERY_OF_MANY: Final = 3.0
+"""So many rows take milliseconds to read and to write, for every listener."""
 _SILENT_FOR: Final = 15
 """Looks without news before a comment shows that somebody is there."""
 _LOOKS: Final = 600
@@ -40,12 +42,12 @@ async def _live(ask: Ask) -> web.Response:
 
 
 async def _events(ask: Ask, first: dict[str, Any]) -> AsyncIterator[bytes]:
-    """Yield an event at once, then one for every change; while something runs every second, for its time goes on."""
+    """Yield an event at once, then one for every change; while something runs at every look, for its time goes on."""
     with ask.services.audience.listening() as over:
         yield _event(first)
         last, quiet = first, 0
         for _ in range(_LOOKS):
-            if await _passed(over):
+            if await _passed(over, _EVERY if len(last["running"]) <= _MANY else _EVERY_OF_MANY):
                 return
             try:
                 now = await _look(replace(ask, caller=await ask.known_still()))
@@ -58,10 +60,10 @@ async def _events(ask: Ask, first: dict[str, Any]) -> AsyncIterator[bytes]:
                 yield b":\n\n"
 
 
-async def _passed(over: asyncio.Event) -> bool:
+async def _passed(over: asyncio.Event, seconds: float) -> bool:
     """Wait until the next look; return whether there is to be none."""
     try:
-        async with asyncio.timeout(_EVERY):
+        async with asyncio.timeout(seconds):
             return await over.wait()
     except TimeoutError:
         return False

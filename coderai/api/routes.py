@@ -28,8 +28,6 @@ class Ask:
     request: web.Request
     services: Services
     caller: Caller
-    again: Callable[[], Awaitable[Caller]]
-    """Recognises the sender anew, for answers that last. Raises NotSignedIn."""
     known_still: Callable[[], Awaitable[Caller]]
     """Returns who that is by now, for answers that last. Raises NotSignedIn, StoreUnavailable."""
 

@@ -1,5 +1,6 @@
 """What is in flight now, told by server-sent events."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -45,9 +46,13 @@ async def _events(visit: Visit) -> AsyncIterator[bytes]:
                 yield _event(render("live_sorry.html", {"text": _FULL}))
                 return
             async for data in _pieces(answer.chunks()):
-                yield _event(render("live_rows.html", _values(json.loads(data)))) if data else b":\n\n"
+                yield await asyncio.to_thread(_rows, data) if data else b":\n\n"
     except CoderaiError:  # the server leaves; browsers come again by themselves
         return
+
+
+def _rows(data: str) -> bytes:
+    return _event(render("live_rows.html", _values(json.loads(data))))
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:

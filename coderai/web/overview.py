@@ -56,7 +56,7 @@ async def _overview(visit: Visit) -> web.StreamResponse:
     if sees_providers:
         asked.append(("/api/v2/ai/provider-health", {}))
     series, tools, users, models, clients, *health = await visit.all(*asked)
-    return visit.page(
+    return await visit.large_page(
         "overview.html",
         ranges=RANGES,
         key=key,

@@ -54,6 +54,15 @@ async def test_a_server_that_leaves_sends_its_listeners_home(store: Store, tmp_p
         assert await stream.content.read() == b"\n"
 
 
+async def test_a_token_that_is_taken_away_ends_its_stream(api: Api) -> None:
+    made = (await api.post("users/me/keys/tokens", {"token_name": "watching"})).body["key"]
+    headers = {**EVENTS, "Coder-Session-Token": made}
+    async with asyncio.timeout(5), api.http.get(f"{api.url}/api/v2/ai/live", headers=headers) as stream:
+        await stream.content.readuntil(b"\n\n")
+        await api.ask("DELETE", f"users/me/keys/{made.partition('-')[0]}")
+        assert await stream.content.read() == b""
+
+
 def test_only_so_many_are_admitted() -> None:
     audience = Audience(1)
     with audience.listening(), pytest.raises(Busy) as refused:

@@ -1,5 +1,6 @@
 """Which model is meant: what administrators choose for everybody, and what people choose for themselves."""
 
+import re
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from coderai.web.visiting import Visit
 _CHATS: Final = "/api/experimental/chats"
 _CONFIG: Final = f"{_CHATS}/config"
 _THRESHOLDS: Final = f"{_CONFIG}/user-compaction-thresholds"
+_WHOLE: Final = re.compile("[0-9]{1,9}")
 LABELS: Final = {
     "root": "Chats",
     "general": "Sub-agents, general",
@@ -87,11 +89,11 @@ async def _set_threshold(visit: Visit) -> web.StreamResponse:
     try:
         if not text:
             await visit.send("DELETE", path)
-        elif not text.isdecimal():
+        elif not _WHOLE.fullmatch(text):
             rule = f"{text!r} is no whole number of per cent from 0 to 100"
             raise Refused(400, "This cannot be saved", validations=[("threshold_percent", rule)])
         else:
-            await visit.send("PUT", path, {"threshold_percent": int(text[:9])})
+            await visit.send("PUT", path, {"threshold_percent": int(text)})
     except Refused as error:
         if error.status != 400:
             raise

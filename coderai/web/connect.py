@@ -18,6 +18,8 @@ from coderai.web.visiting import Visit
 
 _DOOR: Final = "/api/v2/aibridge/clients/setup"
 _ROUTE: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_MODEL: Final = re.compile(r"[A-Za-z0-9._:/@+\[\]-]{0,200}")
+"""What a link may put into the text that people paste."""
 
 
 async def _list(visit: Visit) -> web.StreamResponse:
@@ -42,21 +44,24 @@ async def _page(visit: Visit, fields: MultiMapping[str], token: str = "", name: 
     fitting = _fitting(door["providers"], setup, byok)
     wanted = fields.get("provider", "")
     chosen = next((each for each in fitting if each["name"] == wanted), fitting[0] if fitting else None)
+    model = fields.get("model", "").strip()
+    odd = not _MODEL.fullmatch(model)
     values: dict[str, Any] = {"snippet": None, "text": "", "ready": False}
     if chosen is not None:
-        place = Place(_root(visit, door), chosen["name"], chosen["family"], byok, fields.get("model", "").strip())
+        place = Place(_root(visit, door), chosen["name"], chosen["family"], byok, "" if odd else model)
         snippet = setup.write(place)
         values = {"snippet": snippet, "text": _filled(snippet, token), "own_key": OWN_KEY in snippet.text}
     asked = urlencode([(key, fields[key]) for key in ("provider", "byok", "model") if fields.get(key)])
     return visit.page(
         "connect_one.html",
-        201 if token else 200,
+        201 if token else 400 if odd else 200,
         setup=setup,
         door=door,
         byok=byok,
         fitting=fitting,
         chosen=chosen,
-        model=fields.get("model", ""),
+        model=model,
+        odd=odd,
         token=token,
         name=name,
         asked=f"?{asked}" if asked else "",

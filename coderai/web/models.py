@@ -1,6 +1,7 @@
 """The registry of models: what chats may be started with, and how each is asked. Traffic is never changed by it."""
 
 import json
+import re
 from typing import Any, Final
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from coderai.web.visiting import Visit, quoted
 _CHATS: Final = "/api/experimental/chats"
 _CONFIGS: Final = f"{_CHATS}/model-configs"
 _PATH: Final = "/ai/settings/models"
+_WHOLE: Final = re.compile("[0-9]{1,18}")
 _PLAIN: Final = ("model", "display_name", "context_limit", "compression_threshold")
 
 
@@ -137,9 +139,9 @@ def _document(given: MultiMapping[str], before: Any, known: list[Field]) -> dict
     document: dict[str, Any] = {name: given.get(name, "").strip() for name in ("model", "display_name")}
     for name in ("context_limit", "compression_threshold"):
         if text := given.get(name, "").strip().replace(",", ""):
-            if not text.isdecimal():
+            if not _WHOLE.fullmatch(text):
                 raise Refused(400, "This model cannot be saved.", validations=[(name, f"{text!r} is no whole number")])
-            document[name] = int(text[:18])
+            document[name] = int(text)
     document |= {"enabled": bool(given.get("enabled")), "is_default": bool(given.get("is_default"))}
     return document | {"model_config": merged(before, iter(known), given)}
 

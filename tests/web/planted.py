@@ -18,7 +18,7 @@ HOSTILE: Final = f"<img {MARK} src=x onerror=alert(1)>\"'><script {MARK}>alert(2
 """Leaves text, attributes and elements of raw text."""
 TURNED: Final = "\u202etxet\u202c\u200b"
 LONG: Final = "W" * 300
-NASTY: Final = f"{HOSTILE}{TURNED}{LONG}"
+NASTY: Final = f"{TURNED}{HOSTILE}{LONG}"
 NAME: Final = f"{HOSTILE}{LONG}"[:120]
 """As bad as a name may be that people give by the API."""
 _CHATS: Final = "/api/experimental/chats"

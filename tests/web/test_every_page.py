@@ -12,7 +12,7 @@ from yarl import URL
 from coderai.web.app import HEADERS
 from tests.web.conftest import Browsing
 from tests.web.living import PEOPLE, Living, living
-from tests.web.planted import HOSTILE, MARK, Planted, plant
+from tests.web.planted import HOSTILE, MARK, TURNED, Planted, plant
 from tests.web.reading import look
 
 READERS = ("admin", *PEOPLE)
@@ -68,6 +68,11 @@ class Inspector(HTMLParser):
             self._form, self._fields = given, set()
         if tag in ("input", "select", "textarea", "button"):
             self._fields.add(given.get("name") or "")
+
+    def handle_data(self, data: str) -> None:
+        """What is read must not turn around, nor hide anything; attributes may, for copies."""
+        unseen = {each for each in TURNED if not each.isprintable()}
+        self.wrong += [f"text that turns around: {data[:80]!r}"] * bool(unseen & {*data})
 
     def handle_endtag(self, tag: str) -> None:
         """A form has to carry its mark."""

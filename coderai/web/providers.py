@@ -161,7 +161,7 @@ def _form(visit: Visit, given: dict[str, str], error: Refused | None = None) -> 
         given=given,
         error=error,
         names=_SHOWN,
-        offer=OFFERS.get(kind, Offer(kind)),
+        offer=OFFERS.get(kind, Offer("a provider")),
         takes_keys=KINDS[kind].takes_keys if kind in KINDS else True,
         bedrock=kind == "bedrock",
     )

@@ -1,6 +1,7 @@
 """What holds for every page there is, whoever looks at it and whatever things are called."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -12,7 +13,7 @@ from yarl import URL
 from coderai.web.app import HEADERS
 from tests.web.conftest import Browsing
 from tests.web.living import PEOPLE, Living, living
-from tests.web.planted import HOSTILE, MARK, TURNED, Planted, plant
+from tests.web.planted import HOSTILE, MARK, NASTY, TURNED, Planted, plant
 from tests.web.reading import look
 
 READERS = ("admin", *PEOPLE)
@@ -24,7 +25,7 @@ RAW = {"script", "style", "title", "textarea"}
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
     """A server of its own: what is planted here would surprise other tests."""
-    with living(tmp_path_factory.mktemp("planted") / "data") as server:
+    with living(tmp_path_factory.mktemp("planted") / "data", "--api-rate-limit=0") as server:
         yield server
 
 
@@ -182,3 +183,46 @@ async def test_a_page_without_its_body_is_answered_alike(browse: Browsing, plant
         async with admin.head(path, allow_redirects=False) as answer:
             assert answer.status in (200, 303, 404), path
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+FIELDS = (
+    *("username", "email", "name", "password", "old_password", "roles", "service_account", "user", "token_name"),
+    *("lifetime", "scopes", "delegate", "type", "display_name", "base_url", "new_key", "remove_key", "region"),
+    *("protocol", "access_key", "role_arn", "provider", "model", "context_limit", "compression_threshold", "choice"),
+    *("model_config.temperature", "model_config.stop", "model_config.cost.input_price_per_million_tokens", "percent"),
+    *("api_key", "prompt", "stream", "allow_users", "next"),
+)
+OWN = ("/account", "/connect/", "/login", "/logout", "/theme", "/tokens/add")
+"""What a member may send; "/call" sends nothing anywhere, and shows what auditors may see."""
+
+
+async def _mark(reader: aiohttp.ClientSession) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', (await look(reader, "/nowhere")).text)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize("value", [NASTY, "\x00", "9" * 400, "..", '{"a":', "1e999", "[[[["])
+async def test_no_form_fails_whatever_stands_in_it(browse: Browsing, planted: Planted, value):
+    admin = browse("admin")
+    fields = {**dict.fromkeys(FIELDS, value), "csrf": await _mark(admin)}
+    nobody = Planted({**planted.parts, "user": "nobody-of-this-name"})
+    for path in nobody.addresses("POST"):
+        if path.endswith(("/logout", "/remove", "/expire")):
+            continue
+        async with admin.post(path, data=fields, allow_redirects=False) as answer:
+            page = await answer.text()
+            assert answer.status < 500, path
+            assert Inspector(page).wrong == [], path
+
+
+@pytest.mark.parametrize("who", ["mia", "audrey"])
+async def test_a_form_of_ones_own_changes_nothing_of_others(browse: Browsing, planted: Planted, who):
+    reader = browse(who)
+    mark = await _mark(reader)
+    for path in planted.addresses("POST"):
+        if path.startswith(OWN) or path.endswith("/call"):
+            continue
+        fields = {"csrf": mark, "username": "x", "enabled": "true", "model": planted.parts["model"], "roles": "owner"}
+        async with reader.post(path, data=fields, allow_redirects=False) as answer:
+            assert answer.status in (400, 403, 404), (path, answer.status)

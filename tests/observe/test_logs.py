@@ -2,6 +2,8 @@ import json
 import logging
 import os
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,6 +207,68 @@ def test_a_full_disk_loses_lines_without_a_word_and_says_how_many_afterwards(tmp
     handler.emit(record)
     handler.close()
     assert lines(path) == ["log lines lost {'lines': 2}", "event "]
+
+
+@pytest.fixture
+def pipe(tmp_path: Path):
+    """The path of a pipe, and the end that reads it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
+    yield path, reader
+    os.close(reader)
+
+
+def read_lines(reader: int, count: int) -> list[bytes]:
+    got = b""
+    while got.count(b"\n") < count:
+        got += os.read(reader, 1 << 16)
+    return got.splitlines()
+
+
+def numbered(number: int, size: int = 1000) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": f"{number} {'x' * size}", "name": "coderai.x", "levelno": logging.INFO})
+
+
+@pytest.mark.parametrize("size", [1000, 10_000])
+def test_nobody_waits_for_who_reads_a_pipe_and_lines_keep_their_order(pipe, size):
+    path, reader = pipe
+    handler = LineHandler(str(path))
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for number in range(80):
+        handler.emit(numbered(number, size))
+    got = read_lines(reader, 80)
+    assert [int(line.split()[0]) for line in got] == list(range(80))
+    handler.close()
+    assert os.read(reader, 1) == b""  # it is closed
+
+
+def test_of_a_pipe_that_nobody_reads_a_bounded_amount_is_held_and_the_loss_is_told(pipe):
+    path, reader = pipe
+    handler = LineHandler(str(path), most_held=50_000)
+    handler.setFormatter(logging.Formatter("%(message)s %(fields)s", defaults={"fields": ""}))
+    for number in range(1000):
+        handler.emit(numbered(number))
+    with os.fdopen(os.dup(reader), "r") as end, ThreadPoolExecutor() as threads:
+        got = threads.submit(end.readlines)
+        for thread in [each for each in threading.enumerate() if each.name == "log"]:
+            thread.join()
+        handler.emit(numbered(1000))
+        handler.close()
+    kept = [int(line.split()[0]) for line in got.result() if "lost" not in line]
+    losses = [int(re.sub(r"\D", "", line)) for line in got.result() if "lost" in line]
+    assert (len(kept) + sum(losses), kept[-1], kept) == (1001, 1000, sorted(kept))
+    assert len(kept) < 200
+
+
+def test_a_pipe_that_nobody_has_opened_is_no_reason_to_wait(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(BadSettings, match="cannot be opened: nobody reads from it"),
+        logs.configured(To(log_json=str(tmp_path / "pipe"))),
+    ):
+        pass
 
 
 def test_lines_are_appended_and_only_their_owner_reads_them(human):

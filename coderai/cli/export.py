@@ -112,6 +112,8 @@ def _writing(run: Run, name: str | None, *, force: bool) -> Iterator[TextIO]:
     path = Path(str(name))
     if path.exists() and not force:
         raise WrongUse(f"{path} exists: say --force to replace it")
+    if path.exists() and not path.is_file():
+        raise WrongUse(f"{path} is no file; without --file everything goes to standard output")
     part = path.with_name(path.name + ".part")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -16,6 +16,9 @@ def backup(source: Path, target: Path, *, replace: bool = False) -> int:
     """
     if target.exists() and not replace:
         raise Conflict(f"{target} exists: say --force to replace it")
+    if target.exists() and (target.samefile(source) or not target.is_file()):
+        what = "the database itself" if target.is_file() else "no file"
+        raise StoreUnusable(f"cannot write {target}: it is {what}")
     part = target.with_name(target.name + ".part")
     try:
         part.unlink(missing_ok=True)

@@ -112,6 +112,13 @@ def test_a_file_that_is_there_stays(api, coderai, tmp_path):
     assert path.read_text() != "precious"
 
 
+def test_a_device_is_not_replaced_by_a_file(api, coderai, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    said = coderai("export", "sessions", "-f", str(tmp_path / "pipe"), "--force")
+    assert said.code == 2
+    assert f"{tmp_path}/pipe is no file; without --file everything goes to standard output" in said.err
+
+
 def test_half_an_export_leaves_no_file(api, coderai, tmp_path):
     api.put(SESSIONS, {"count": 2, "sessions": [SESSION], "next_cursor": "n1"})
     api.script(SESSIONS, {"message": "no"}, status=503)

@@ -38,6 +38,20 @@ async def test_a_copy_never_replaces_a_file_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "copy.db").read_bytes().startswith(b"SQLite format 3")
 
 
+async def test_a_copy_never_replaces_the_database_itself_or_what_is_no_file(tmp_path: Path) -> None:
+    source = tmp_path / "coderai.db"
+    os.mkfifo(tmp_path / "pipe")
+    async with open_store(f"sqlite:///{source}"):
+        (tmp_path / "link.db").symlink_to(source)
+        for name, what in (
+            ("coderai.db", "the database itself"),
+            ("link.db", "the database itself"),
+            ("pipe", "no file"),
+        ):
+            with pytest.raises(StoreUnusable, match=f"it is {what}"):
+                backup(source, tmp_path / name, replace=True)
+
+
 def test_what_cannot_be_copied_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "broken.db").write_text("this is no database" * 100)
     with pytest.raises(StoreUnavailable, match="could not be copied"):

@@ -24,6 +24,8 @@ _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LONGEST: Final = 64
+_MOST: Final = timedelta(days=365_000)
+"""A thousand years before and after now are still dates."""
 
 
 def parse(text: str) -> timedelta:
@@ -35,10 +37,9 @@ def parse(text: str) -> timedelta:
     total = sum((Fraction(number) * _MICROSECONDS[unit] for number, unit in _PART.findall(text)), Fraction())
     if total.denominator != 1:
         raise Invalid(f'"{text}": durations finer than a microsecond are not supported')
-    try:
-        return timedelta(microseconds=int(total))
-    except OverflowError as error:
-        raise Invalid(f'"{text}" is longer than a duration can be') from error
+    if total > _MOST // timedelta(microseconds=1):
+        raise Invalid(f'"{text}" is longer than 1000 years; where 0 stands for ever, write 0')
+    return timedelta(microseconds=int(total))
 
 
 def _hint(text: str) -> str:

@@ -46,7 +46,8 @@ def test_what_is_no_duration_is_refused(text):
         ("-1h", "cannot be negative"),
         ("1D", "units are lower-case"),
         ("1ns", "finer than a microsecond"),
-        ("9999999999y", "longer than a duration can be"),
+        ("1001y", "longer than 1000 years"),
+        ("9999999999y", "longer than 1000 years"),
     ],
 )
 def test_the_reason_is_told(text, reason):
@@ -74,7 +75,7 @@ def test_durations_are_shown_in_two_forms(duration, go, short):
 
 
 @settings(deadline=None)
-@given(st.timedeltas(min_value=timedelta(), max_value=timedelta(days=400_000)))
+@given(st.timedeltas(min_value=timedelta(), max_value=timedelta(days=365_000)))
 def test_both_forms_are_read_back(duration):
     assert durations.parse(durations.shortest(duration)) == duration
     assert durations.parse(durations.go_form(duration)) == duration

@@ -41,8 +41,11 @@ class Verdict:
 
 def examine_files(data_dir: Path, *, fix: bool) -> Iterator[Verdict]:
     """Look at who can read and write the data directory; with *fix* take away what others may."""
-    if not data_dir.is_dir():
+    if not data_dir.exists():
         yield Verdict("warn", "data", f"{data_dir} is not there yet; `coderai server` makes it")
+        return
+    if not data_dir.is_dir():
+        yield Verdict("fail", "data", f"{data_dir} is no directory")
         return
     if not os.access(data_dir, os.W_OK | os.X_OK):
         yield Verdict("fail", "data", f"{data_dir} cannot be written by this user")

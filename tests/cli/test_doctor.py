@@ -52,6 +52,12 @@ def test_a_healthy_one_says_ok(data, capfd):
     ]
 
 
+def test_a_file_in_place_of_the_directory_is_told(alone, examined, tmp_path):
+    (tmp_path / "data").write_text("")
+    code, verdicts = examined("--offline")
+    assert (code, of(verdicts, "data")) == (1, [("fail", f"{tmp_path}/data is no directory")])
+
+
 def test_nothing_is_made_by_looking(alone, examined, tmp_path):
     code, verdicts = examined("--offline")
     assert (code, [state for state, _, _ in verdicts]) == (0, ["ok", "warn", "warn"])

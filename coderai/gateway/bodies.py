@@ -1,6 +1,7 @@
 """Reading a client's request body within the limit, without keeping it longer than needed."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from aiohttp import HttpVersion11, web
 from aiohttp.web_protocol import RequestPayloadError
@@ -66,6 +67,17 @@ async def _ask_for_it(request: web.BaseRequest) -> None:
     if request.version >= HttpVersion11 and headers.get("Expect", "").strip().lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # no part of the answer
+
+
+async def holding_back(
+    request: web.BaseRequest, handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Serve a request that ``Expect``s to be asked for its body. After a refusal the connection is closed: who was not
+    asked may send the body or the next request."""
+    response = await handle(request)
+    if not request.content.is_eof() and not response.prepared:
+        response.force_close()
+    return response
 
 
 def too_large(limit: int) -> TooLarge:

@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from coderai.access.callers import Caller
 from coderai.access.credentials import GOVERNANCE_TOKEN
 from coderai.errors import Forbidden
+from coderai.gateway.bodies import holding_back
 from coderai.gateway.credentials import brought
 from coderai.gateway.ledger import CONNECT_ID
 from coderai.gateway.refusals import form_for, form_of, refuse
@@ -200,6 +201,9 @@ class Inside(web.Server):
         return message._replace(path=f"{GATEWAY}{way.route(path)}{question}{query}", headers=CIMultiDictProxy(headers))
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await (holding_back(request, self._served) if "Expect" in request.headers else self._served(request))
+
+    async def _served(self, request: web.BaseRequest) -> web.StreamResponse:
         visit = request[_VISIT]
         session, way = visit.session, visit.way
         if isinstance(way, Misdirected):

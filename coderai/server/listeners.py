@@ -17,6 +17,7 @@ from coderai import __version__
 from coderai.api.app import PREFIXES, Services, add_routes
 from coderai.control.authority import TokenAuthority
 from coderai.gateway.app import DataPlane
+from coderai.gateway.bodies import holding_back
 from coderai.gateway.observing import observing
 from coderai.gateway.watch import Watch
 from coderai.kinds import RESERVED_NAMES
@@ -132,17 +133,9 @@ def _put_before(runner: web.AppRunner, data_plane: Handler, settings: Settings) 
         name = parts[4].partition("?")[0] if ours else ""
         if not ours or name in RESERVED_NAMES or request.version not in SPOKEN:
             return others(request)
-        return _holding_back(request, data_plane) if "Expect" in request.headers else data_plane(request)
+        return holding_back(request, data_plane) if "Expect" in request.headers else data_plane(request)
 
     server.request_handler = handle
-
-
-async def _holding_back(request: web.BaseRequest, data_plane: Handler) -> web.StreamResponse:
-    """Close the connection after a refusal: who was not asked for the body may send it or the next request."""
-    response = await data_plane(request)
-    if not request.content.is_eof() and not response.prepared:
-        response.force_close()
-    return response
 
 
 async def _not_mounted(_request: web.BaseRequest) -> web.Response:

@@ -330,6 +330,17 @@ async def test_a_body_that_is_held_back_is_asked_for(proxy):
         assert (await wire.answer()).status == 200
 
 
+async def test_a_body_that_was_not_asked_for_is_not_waited_for(proxy):
+    async with proxy() as world:
+        wire = await world.inside(OPENAI)
+        world.tokens.revoked = True
+        head, _, _ = request(OPENAI, "/v1/responses", b"{}", "POST", "Expect: 100-continue").partition(b"\r\n\r\n")
+        wire.send(head + b"\r\n\r\n")
+        answer = await wire.answer()
+        assert (answer.status, "Connection: close" in answer) == (401, True)
+        assert await wire.rest() == b""
+
+
 async def test_answers_of_any_size_arrive_while_the_client_is_slow(proxy):
     large = b'{"a": "' + b"x" * (8 << 20) + b'"}'
     async with proxy(Reply(chunks=[large])) as world:

@@ -1,4 +1,4 @@
-"""One table, two ways: what is asked through the proxy is answered, sent on and recorded as by the gateway's own URL."""
+"""One table, two ways: what is asked through the proxy is answered, sent on and recorded as by the base URL."""
 
 import asyncio
 import json

@@ -32,6 +32,11 @@ def without_tokens(text: str) -> str:
     return _FORMAT.sub(r"\1-...", text)
 
 
+def resembles(text: str) -> bool:
+    """Whether *text* has the form of a token."""
+    return _FORMAT.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class TokenText:
     """The two parts of a token."""

@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from coderai.access.addresses import NOBODY, TrustedProxies
 from coderai.access.callers import Caller
 from coderai.access.credentials import data_plane_token
 from coderai.access.redaction import Redaction
-from coderai.access.tokens import without_tokens
+from coderai.access.tokens import resembles, without_tokens
 from coderai.errors import CoderaiError, Conflict, Forbidden, NotSignedIn
 from coderai.gateway.attribution import NO_ACTOR, ActorHeaders, acting_for
 from coderai.gateway.credentials import NOTHING, Credential, brought, choose, query_upstream, saved
@@ -136,7 +137,7 @@ class DataPlane:
         if route is None or token in path:
             return self._unknown(request, instance, path, form)
         recorded = route.api is not None
-        own = brought(instance, request.headers, token) if byok else None
+        own = await self._own(instance, request.headers, token) if byok else None
         on_behalf_of = await acting_for(self._authority, caller, request.headers) if caller.delegate else None
         if own is None and self._allow_byok and instance.takes_own:
             own = await self._saved(instance, on_behalf_of or caller.user_id)
@@ -159,7 +160,7 @@ class DataPlane:
             path, _, query = request.raw_path.partition("?")
             if instance is None or instance.state != "enabled" or request.method in _REPEATING or token in path:
                 return self._unknown(request, instance, path, form)
-            own = brought(instance, request.headers, token) if byok else None
+            own = await self._own(instance, request.headers, token) if byok else None
             there = replace(instance, base_url=origin, query="", keys=KeyPool(), dialect=None)
             route, query = Route(path, OUTSIDE, None), query_upstream(query, token)
             credential = own or NOTHING
@@ -167,6 +168,20 @@ class DataPlane:
             return await self._passthrough.handle(
                 Admitted(request, caller, there, route, credential, query, redaction, None, token)
             )
+
+    async def _own(self, instance: Instance, headers: CIMultiDictProxy[str], token: str) -> Credential | None:
+        """Return what the caller brings. Another gateway token, of a tool that has one of its own, is none: none leaves
+        this place. Raises Forbidden, StoreUnavailable."""
+        own = brought(instance, headers, token)
+        if own is None or not resembles(own.secret):
+            return own
+        try:
+            await self._authority.identify(own.secret)
+        except Forbidden:
+            return None
+        except NotSignedIn:  # nobody's here; of another gateway, perhaps
+            return own
+        return None
 
     async def _saved(self, instance: Instance, user_id: str) -> Credential | None:
         """Return the key that is saved for whom the call is: of a service account that acts for somebody, for them."""

@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack
 import pytest
 from backports import zstd
 
+from coderai.access.callers import Caller
 from coderai.demo.answers_messages import messages_answer
 from coderai.demo.answers_responses import responses_answer
 from coderai.demo.provider import Reply, ScriptedProvider
 from coderai.records import Ending
 from coderai.settings.provider import ProviderConfig
-from tests.gateway.conftest import CENTRAL_KEY, TOKEN, Opening
+from tests.gateway.conftest import CENTRAL_KEY, TOKEN, OneToken, Opening
 from tests.gateway.test_provider_types import BYOK, OWN, answering, asked, one, sent
 from tests.gateway.test_recorded import CHAT, MESSAGES, RESPONSES
 
@@ -136,6 +137,32 @@ async def test_own_credentials_of_many_callers_at_once_reach_their_own_provider_
         came = sorted(sent(seen)["Authorization"].removeprefix("Bearer ") for seen in provider.seen)
         wanted = [f"sk-central-{name}" if number % 3 == 0 else f"sk-own-{name}-{number}" for number in range(20)]
         assert came == sorted(wanted)
+
+
+@pytest.mark.parametrize(("known", "kind"), [(True, "centralized"), (False, "byok")])
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key"])
+async def test_another_gateway_token_does_not_leave(opened: Opening, header, known, kind):
+    """A tool has one as its key, the proxy's address holds another one. Those of other gateways are keys like any."""
+    other = "OtherToken-" + "x" * 22
+    async with opened(answering, authority=TwoTokens(other if known else TOKEN)) as setting:
+        headers = BYOK | {header: f"Bearer {other}" if header == "Authorization" else other}
+        async with setting.client.post(
+            setting.url + "/anthropic/v1/messages", json=MESSAGES, headers=headers
+        ) as answer:
+            assert answer.status == 200
+        assert setting.notebook.begun[0].credential_kind == kind
+        assert (other in str(setting.provider.seen)) == (not known)
+
+
+class TwoTokens(OneToken):
+    """Somebody has two tokens."""
+
+    def __init__(self, other: str) -> None:
+        super().__init__()
+        self.other = other
+
+    async def identify(self, token: str) -> Caller:
+        return await super().identify(TOKEN if token == self.other else token)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

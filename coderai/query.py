@@ -127,7 +127,7 @@ def with_value(q: str, key: str, value: str) -> str:
     A double quote in a value cannot be written in this language: it is left out.
     """
     kept = [piece for piece in _split(q, " ") if not piece.lower().startswith(f"{key}:")]
-    return " ".join([*kept, *([f'{key}:{_quoted(value)}'] if value else [])])
+    return " ".join([*kept, *([f"{key}:{_quoted(value)}"] if value else [])])
 
 
 def value_of(q: str, key: str) -> str:

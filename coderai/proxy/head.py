@@ -62,7 +62,7 @@ class HeadReader:
             return _bad('this port speaks plain HTTP: write "http://" before the proxy\'s address')
         end = self._pieces.find(b"\r\n\r\n", seen)
         if end < 0:
-            return self._too_long() or self._surely_wrong()
+            return self._too_long() or self._surely_wrong(seen)
         if end > MOST_BYTES:
             return _TOO_LARGE
         if end + 4 < len(self._pieces):
@@ -74,12 +74,12 @@ class HeadReader:
         line = pieces.find(b"\r\n", 0, _LINE_BYTES + 2)
         return _TOO_LARGE if len(pieces) > MOST_BYTES or (line < 0 and len(pieces) > _LINE_BYTES) else None
 
-    def _surely_wrong(self) -> Refusal | None:
+    def _surely_wrong(self, seen: int) -> Refusal | None:
         """Say at once what no further byte can mend, instead of letting the client wait for the time limit."""
         start = bytes(self._pieces[:33])
         if len(start) == 33 and not _METHOD.match(start):
             return _bad("this is no HTTP request")
-        return _bad("lines of a head end in CR and LF") if b"\n\n" in self._pieces else None
+        return _bad("lines of a head end in CR and LF") if self._pieces.find(b"\n\n", seen) >= 0 else None
 
 
 _TOO_LARGE: Final = Refusal(

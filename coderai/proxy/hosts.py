@@ -26,7 +26,13 @@ class Place:
     """Without a slash at its end."""
     family: Family | None
     """Its prefix stands for the base path in the gateway's own routes; None for a provider that cannot be used."""
-    enabled: bool
+    state: str
+    """See ``registry.Instance``."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it may be called."""
+        return self.state == "enabled"
 
     def holds(self, path: str) -> bool:
         """Whether a raw *path* is below the base URL."""
@@ -147,5 +153,5 @@ def _where(instance: Instance) -> tuple[bool, str, int, Place] | None:
     if host is None or parts.scheme not in ("http", "https"):
         return None
     tls = parts.scheme == "https"
-    place = Place(instance.name, parts.path.rstrip("/"), instance.family, instance.state == "enabled")
+    place = Place(instance.name, parts.path.rstrip("/"), instance.family, instance.state)
     return tls, host, parts.port or (_TLS_PORT if tls else _PLAIN_PORT), place

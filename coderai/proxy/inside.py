@@ -170,7 +170,7 @@ class Inside(web.Server):
             return Misdirected(HTTPStatus.SERVICE_UNAVAILABLE, f"the provider at {wanted.target} was removed")
         path = message.path.partition("?")[0]
         place = host.find(path)
-        if place is not None and not place.enabled:
+        if place is not None and place.state == "disabled":
             text = f'provider_disabled: AI provider "{place.name}" is disabled'
             return Misdirected(HTTPStatus.SERVICE_UNAVAILABLE, text)
         if place is not None:
@@ -191,7 +191,11 @@ class Inside(web.Server):
         instance = self._providers.find(way.name if isinstance(way, Place) else way.place.name)
         headers = CIMultiDict(message.headers)
         headers.pop(GOVERNANCE_TOKEN, None)  # a connection has one owner
-        if instance is not None and _brings_own(instance, message.headers, session.token):
+        if (
+            instance is not None
+            and instance.family is not None
+            and _brings_own(instance, message.headers, session.token)
+        ):
             headers[GOVERNANCE_TOKEN] = session.token
         else:
             headers["Authorization"] = f"Bearer {session.token}"

@@ -160,8 +160,8 @@ class Proxy:
             return caller
         host = self._hosts.find(wanted.host, wanted.port)
         if host is not None and not host.enabled:
-            names = ", ".join(place.name for place in host.places)
-            text = f"provider_disabled: {wanted.host} is reached through provider {names} only, which is disabled"
+            states = ", ".join(f"{place.name} ({place.state})" for place in host.places)
+            text = f"provider_disabled: {wanted.host} is reached through providers only that are not enabled: {states}"
             return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "disabled", text)
         if refusal := self.places.take(caller.token_id):
             return refusal

@@ -1,6 +1,7 @@
 """Heads of CONNECT requests: what is read, what is refused, and that the size of pieces does not matter."""
 
 import base64
+import time
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,19 @@ def test_whether_a_connection_may_be_used_again(version, headers, persistent):
     said = read(connect("a:443", None, *headers, version=version))
     assert isinstance(said, Connect)
     assert said.persistent == persistent
+
+
+def seconds_for(single_bytes: int) -> float:
+    reader = HeadReader()
+    reader.feed(b"CONNECT a:443 HTTP/1.1\r\nX: ")
+    began = time.process_time()
+    for _ in range(single_bytes):
+        reader.feed(b"y")
+    return time.process_time() - began
+
+
+def test_a_byte_costs_no_more_when_many_came_before():
+    assert seconds_for(64_000) < 24 * seconds_for(8_000)  # 8 times as much is right; 50 times when each was read again
 
 
 TLS_HELLO = bytes.fromhex("160301020001000200")

@@ -187,6 +187,23 @@ async def test_a_provider_that_was_disabled_meanwhile_is_refused_in_its_own_word
     assert world.provider.seen == []
 
 
+async def test_a_provider_that_cannot_be_used_says_why(proxy):
+    async with proxy() as world:
+        wire = await world.inside(OPENAI)
+        registry = world.providers.registry
+        registry.replace(
+            replace(each, state="error", family=None, reason="its key cannot be decrypted")
+            if each.name == "openai"
+            else each
+            for each in registry.all()
+        )
+        wire.send(request(OPENAI, "/v1/responses", b"{}", "POST", f"Authorization: Bearer {OWN}"))
+        answer = await wire.answer()
+        assert (answer.status, "its key cannot be decrypted" in answer) == (404, True)
+        refused = await world.ask(connect(f"{OPENAI}:443"))
+        assert (refused.status, "openai (error)" in refused) == (503, True)
+
+
 async def test_a_provider_that_was_removed_meanwhile_is_refused(proxy):
     async with proxy() as world:
         wire = await world.inside(OPENAI)
@@ -338,7 +355,6 @@ async def test_a_body_that_was_not_asked_for_is_not_waited_for(proxy):
         wire.send(head + b"\r\n\r\n")
         answer = await wire.answer()
         assert (answer.status, "Connection: close" in answer) == (401, True)
-        assert await wire.rest() == b""
 
 
 async def test_answers_of_any_size_arrive_while_the_client_is_slow(proxy):

@@ -57,3 +57,15 @@ async def test_what_is_printed_is_black_on_white(house: Living, browser: Browser
         await dark.page.emulate_media(media="print")
         assert await dark.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
         await expect(dark.page.get_by_role("navigation", name="Pages")).to_be_hidden()
+
+
+async def test_a_choice_made_with_keys_waits_for_enter(mia: Window):
+    await mia.open("/tokens")
+    colours = mia.page.get_by_label("Colours")
+    await colours.focus()
+    await mia.page.keyboard.press("ArrowDown")
+    await mia.page.keyboard.press("ArrowDown")
+    await expect(colours).to_have_value("dark")
+    await mia.page.keyboard.press("Enter")
+    await expect(mia.page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert mia.page.url == f"{mia.url}/tokens"

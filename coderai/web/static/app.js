@@ -13,8 +13,23 @@ function localise(root) {
 document.addEventListener("DOMContentLoaded", () => localise(document));
 document.addEventListener("htmx:load", (event) => localise(event.target));
 
+// A choice submits itself; one that is made with keys not before Enter or leaving it, since every arrow key chooses.
+let keys = false, chosen = null;
+function submitChosen() {
+  const field = chosen;
+  chosen = null;
+  field?.form.requestSubmit();
+}
+document.addEventListener("pointerdown", () => { keys = false; }, true);
+document.addEventListener("keydown", (event) => {
+  keys = true;
+  if (event.key === "Enter" && event.target === chosen) submitChosen();
+}, true);
+document.addEventListener("focusout", (event) => { if (event.target === chosen) submitChosen(); });
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (!event.target.matches("[data-submit]")) return;
+  chosen = event.target;
+  if (!keys || !chosen.matches("select")) submitChosen();
 });
 
 document.addEventListener("click", async (event) => {

@@ -17,6 +17,7 @@ import aiohappyeyeballs
 
 from coderai.errors import BadSettings
 from coderai.proxy.head import Connect
+from coderai.proxy.lookups import Address, Lookups
 from coderai.proxy.refusals import Refusal
 from coderai.proxy.targets import Rules, private_address
 from coderai.proxy.tunnel import Side
@@ -27,8 +28,6 @@ _STAGGER: Final = 0.25
 _REPLY_BYTES: Final = 1 << 14
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\r\n")
 
-Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]
-"""As ``getaddrinfo`` gives it."""
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 """Takes a name and a port. Raises OSError."""
 
@@ -103,7 +102,7 @@ class Dialer:
         self._rules = rules
         self._through = through
         self._seconds = seconds
-        self._resolve = resolve or _resolve
+        self._resolve = resolve or Lookups()
 
     async def dial(self, wanted: Connect) -> Side | Refusal:
         """Return the far side of a tunnel, or why there is none."""
@@ -166,11 +165,6 @@ class Dialer:
                 transport.abort()
 
 
-async def _resolve(host: str, port: int) -> Sequence[Address]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return cast(Sequence[Address], found)
-
-
 async def _connected(found: Sequence[Address]) -> Side:
     """Dial one of the addresses, a second one beside the first when that is slow. Raises OSError."""
     connection = await aiohappyeyeballs.start_connection(found, happy_eyeballs_delay=_STAGGER, interleave=1)
@@ -222,4 +216,4 @@ def _words(error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return "its name cannot be resolved"
     number = error.errno or 0
-    return os.strerror(number) if number > 0 else type(error).__name__
+    return os.strerror(number) if number > 0 else "none of its addresses answers"

@@ -269,3 +269,15 @@ async def test_a_name_is_resolved_once_and_what_was_checked_is_dialled(proxy):
         assert await wire.reader.readexactly(1) == b"x"
         assert (await world.ask(connect(f"rebound.example:{port}"))).status == 403
     assert asked == ["rebound.example"] * 2
+
+
+async def test_addresses_that_fail_in_different_ways_are_one_reason(proxy):
+    async def both(host, port):
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.255.255.255", 9)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9)),
+        ]
+
+    async with proxy(resolve=both) as world:
+        answer = await world.ask(connect("two.example:443"))
+    assert (answer.status, "none of its addresses answers" in answer) == (502, True)

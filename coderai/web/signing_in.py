@@ -42,7 +42,11 @@ async def _by_password(visit: Visit, named: str, password: str, target: str) -> 
 
 async def _by_token(visit: Visit, token: str, target: str) -> web.StreamResponse:
     sender = Sender.by(token, visit.sender.origin, visit.sender.host)
+    if not sender.token:
+        raise Refused(401, "this is no token of a gateway")
     reply = await visit.calls.call(sender, "GET", "/api/v2/users/me", {}, None)
+    if reply.status == 403:
+        raise Refused(403, "This token is for tools: pages open to one with the scope coder:all only.")
     if reply.status != 200:
         raise Refused.of(reply)
     response = visit.go(_target(target))

@@ -133,7 +133,17 @@ async def test_a_broken_cookie_does_not_shut_the_door(browse: Browsing, cookie):
 
 
 async def test_a_token_that_no_header_can_carry_does_not_open(browse: Browsing):
-    assert (await send(browse(""), "/login", token="a\nb")).status == 401
+    answer = await send(browse(""), "/login", token="a\nb")
+    assert (answer.status, "this is no token of a gateway" in answer.text) == (401, True)
+
+
+async def test_a_token_for_tools_is_told_that_it_opens_no_pages(browse: Browsing):
+    async with browse("mia").post("/api/v2/users/me/keys/tokens", json={"scopes": ["ai:use"]}) as answer:
+        key = (await answer.json())["key"]
+    refused = await send(browse(""), "/login", token=key)
+    assert refused.status == 403
+    assert "the scope coder:all" in refused.text
+    assert "Set-Cookie" not in refused.headers
 
 
 async def test_who_has_signed_in_in_another_tab_can_still_send_the_form_of_this_one(house: Living, browse: Browsing):

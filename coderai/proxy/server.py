@@ -280,7 +280,7 @@ class Proxy:
             await self.sweep(time.monotonic())
 
     async def sweep(self, now: float) -> None:
-        """End what has been idle for too long, and what was opened with a token that does not work any more."""
+        """End what is idle for too long, leads past us by now, or was opened with a token that does not work any more."""
         tokens = {each.token for each in self._blind} | {each.token for each, _ in self._inside.sessions()}
         dead = {token for token in tokens if not await self._works(token)}
         for blind in tuple(self._blind):
@@ -296,10 +296,15 @@ class Proxy:
         carried = blind.tunnel.carried
         if carried != blind.carried:
             blind.carried, blind.quiet_since = carried, now
-        revoked = blind.token in dead
-        if revoked or now - blind.quiet_since > self._limits.idle_seconds:
-            blind.why = "the token does not work any more" if revoked else "idle"
-            blind.tunnel.abort()
+        if blind.token in dead:
+            blind.why = "the token does not work any more"
+        elif self._hosts.find(blind.wanted.host, blind.wanted.port) is not None:
+            blind.why = "its host is a provider's by now"  # what is said next would not be recorded
+        elif now - blind.quiet_since > self._limits.idle_seconds:
+            blind.why = "idle"
+        else:
+            return
+        blind.tunnel.abort()
 
     async def _works(self, token: str) -> bool:
         try:

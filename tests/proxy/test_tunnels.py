@@ -137,6 +137,17 @@ async def test_a_revoked_token_ends_its_tunnels(proxy):
         assert (await world.ask(connect(target(url)))).status == 407
 
 
+async def test_a_tunnel_to_a_host_that_becomes_a_providers_ends(proxy):
+    async with serving(echo) as url, proxy(limits=Limits(sweep_seconds=3600)) as world:
+        target = url.removeprefix("http://")
+        wire = await world.tunnel(target)
+        world.providers.urls["openai"] = f"{url}/v1"
+        world.providers.changes += 1
+        await world.proxy.sweep(asyncio.get_running_loop().time())
+        assert await wire.rest() in (b"", b"<reset>")
+        assert world.counts.open["tunneled"] == 0
+
+
 async def test_a_refused_connection_is_a_502(proxy):
     async with serving(echo) as url:
         gone = target(url)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _LONGEST: Final = timedelta(days=100 * 365)
+_LONGEST_NAME: Final = 64
+"""Of a common name, in the X.509 standard."""
 
 
 def register(app: typer.Typer) -> None:
@@ -55,7 +57,7 @@ def create_command(
     With --only clients believe the CA nothing about any other host, should its key be lost. Name the hosts of
     all providers; what lies below a name is included, and so are the names given with --host.
     """
-    made = _create(run, loaded_here(run).settings, tuple(hosts or ()), tuple(only or ()), name, _life(life))
+    made = _create(run, loaded_here(run).settings, tuple(hosts or ()), tuple(only or ()), _name(name), _life(life))
     if run.json:
         run.document(json.dumps({what: each.document() for what, each in made.items()}).encode())
         return
@@ -133,6 +135,12 @@ def _there(pair: "Pair", run: Run, hosts: tuple[str, ...], only: tuple[str, ...]
         if not may_speak_for(authority.certificate, host):
             raise WrongUse(f"the CA in {pair.cert} is limited to other hosts: nobody would believe it about {host}")
     return authority
+
+
+def _name(text: str) -> str:
+    if not text.isprintable() or not 0 < len(text.strip()) <= len(text) <= _LONGEST_NAME:
+        raise WrongUse(f"--name: write 1 to {_LONGEST_NAME} printable characters")
+    return text
 
 
 def _life(text: str) -> timedelta:

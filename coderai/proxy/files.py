@@ -80,19 +80,26 @@ def check_free(pair: Pair) -> None:
 
 
 def write_new(pair: Pair, cert_pem: bytes, key_pem: bytes) -> None:
-    """Write both files, the key for its owner only. Raises Conflict when one exists, OSError."""
+    """Write both files, the key for its owner only. Raises Conflict when one exists, BadSettings."""
     check_free(pair)
-    pair.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pair.cert.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(pair.key, key_pem, 0o600)
-    _write(pair.cert, cert_pem, 0o644)
+    try:
+        _write(pair.cert, cert_pem, 0o644)
+    except (Conflict, BadSettings):
+        pair.key.unlink()
+        raise
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError as error:
-        raise Conflict(f"{path} exists and is left alone: move it away first") from error
+        if path.exists():
+            raise Conflict(f"{path} exists and is left alone: move it away first") from error
+        raise BadSettings(f"{path} cannot be written: {path.parent} is no directory") from error
+    except OSError as error:
+        raise BadSettings(f"{path} cannot be written: {error.strerror}") from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         os.fchmod(file.fileno(), mode)  # whatever the umask says

@@ -100,6 +100,8 @@ def test_a_limited_authority_signs_nothing_that_nobody_would_believe(here, data)
         (["--only", "*.openai.com"], 1, "'*.openai.com' is no name of a host"),
         (["--life", "0"], 2, "--life 0: write more than nothing"),
         (["--life", "1000y"], 2, "100y at most"),
+        (["--name", ""], 2, "--name: write 1 to 64"),
+        (["--name", "x" * 65], 2, "--name: write 1 to 64"),
         (["--life", "soon"], 1, '"soon" is no duration'),
     ],
 )
@@ -108,6 +110,26 @@ def test_what_cannot_be_made_leaves_nothing(here, data, arguments, code, reason)
     assert (said.code, said.out) == (code, "")
     assert reason in said.err
     assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("/proc/none/ca", "No such file or directory"), ("/etc/passwd/ca", "/etc/passwd is no directory")],
+)
+def test_where_nothing_can_be_written_it_says_so(here, monkeypatch, place, reason):
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_CERT_FILE", f"{place}.pem")
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_KEY_FILE", f"{place}.key")
+    said = here("proxy", "ca", "create")
+    assert said.code == 1
+    assert f"{place}.key cannot be written: {reason}" in said.err
+
+
+def test_a_key_without_a_certificate_is_not_left_behind(here, tmp_path, monkeypatch):
+    key = tmp_path / "ca.key"
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_CERT_FILE", "/proc/none/ca.pem")
+    monkeypatch.setenv("CODER_AIBRIDGE_PROXY_KEY_FILE", str(key))
+    assert here("proxy", "ca", "create").code == 1
+    assert not key.exists()
 
 
 def test_where_the_options_say(here, tmp_path, monkeypatch):

@@ -280,7 +280,7 @@ class Proxy:
             await self.sweep(time.monotonic())
 
     async def sweep(self, now: float) -> None:
-        """End what is idle for too long, leads past us by now, or was opened with a token that does not work any more."""
+        """End what is idle for too long, leads past us by now, or was opened with a token that does not work now."""
         tokens = {each.token for each in self._blind} | {each.token for each, _ in self._inside.sessions()}
         dead = {token for token in tokens if not await self._works(token)}
         for blind in tuple(self._blind):

@@ -59,8 +59,12 @@ def _make_key_file(path: Path) -> Path | None:
         return None
     except OSError as error:
         raise StoreUnusable(f"cannot make the key file {path}: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # an empty file would be in the way of every later start
+        path.unlink()
+        raise StoreUnusable(f"cannot write the key file {path}: {error.strerror}") from error
     return path

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import resource
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from coderai.access.callers import Caller
 from coderai.control.configured import apply_config, keep_retiring, retire
 from coderai.control.first_start import FirstStart, first_start
 from coderai.control.users import NewUser, UserControl
-from coderai.errors import BadSettings
+from coderai.errors import BadSettings, StoreUnusable
 from coderai.store import processes
 from coderai.store.engine import Store, open_store
 from coderai.store.providers import Provider, Providers
@@ -78,6 +79,17 @@ async def test_a_start_that_was_killed_after_the_key_is_taken_up(store: Store, t
     (tmp_path / "secret.key").write_bytes(b"made before")
     assert await first_start(store, tmp_path) == FirstStart(owner=True)
     assert (tmp_path / "secret.key").read_bytes() == b"made before"
+
+
+async def test_a_full_disk_leaves_no_empty_key_in_the_way(store: Store, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(StoreUnusable, match="cannot write the key file"):
+            await first_start(store, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (await first_start(store, tmp_path)).key_file == tmp_path / "secret.key"
 
 
 async def test_configured_providers_are_entered(store: Store) -> None:

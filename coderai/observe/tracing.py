@@ -32,6 +32,8 @@ MOST_WAITING: Final = 2048
 """Requests that are over and have no spans yet."""
 MOST_FACTS: Final = 100
 """Of one answer that get a span of their own."""
+_GOODBYE_SECONDS: Final = 3.0
+"""For what was not sent yet when the server leaves; a call under way may take its own time limit longer."""
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _SPOKEN: Final = "http/protobuf"
 _PROVIDERS: Final = {"bedrock": "aws.bedrock", "azure": "azure.ai.openai", "google": "gcp.gemini"}
@@ -223,7 +225,7 @@ class Notes(logging.Handler):
 
 
 @contextmanager
-def tracing(type_of: Callable[[str], str]) -> Iterator[Tracing]:
+def tracing(type_of: Callable[[str], str], goodbye_seconds: float = _GOODBYE_SECONDS) -> Iterator[Tracing]:
     """Export spans for as long as the context lasts, as the standard variables (``OTEL_*``) say.
 
     Leaving sends what is left, and may take seconds: for a thread. Raises BadSettings.
@@ -235,14 +237,18 @@ def tracing(type_of: Callable[[str], str]) -> Iterator[Tracing]:
     if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: SERVICE}))
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    exporter = OTLPSpanExporter()
+    provider.add_span_processor(BatchSpanProcessor(exporter))
     traces = Tracing(Spans(provider.get_tracer("coderai", __version__), type_of))
     traces.begin()
     try:
         yield traces
     finally:
         traces.finish()
+        patience = threading.Timer(goodbye_seconds, exporter.shutdown)  # then what is left is dropped
+        patience.start()
         provider.shutdown()
+        patience.cancel()
 
 
 def _moment(timeline: Timeline, at: float) -> int:

@@ -1,5 +1,6 @@
 """Spans are made beside the requests, and a flood of requests costs memory only up to a bound."""
 
+import socket
 import threading
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -7,6 +8,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 
 from coderai.observe.timeline import Timeline
 from coderai.observe.tracing import MOST_WAITING, Spans, Tracing
+from coderai.observe.tracing import tracing as exported
 
 
 class Kept(SpanExporter):
@@ -75,3 +77,13 @@ def test_a_request_that_cannot_be_traced_harms_no_other(caplog):
     traces.finish()
     assert kept.names == ["GET (refused)"]
     assert [record.message for record in caplog.records] == ["a request could not be traced"]
+
+
+def test_leaving_does_not_wait_for_a_collector_that_says_nothing(monkeypatch, caplog):
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+        with exported(lambda name: "openai", goodbye_seconds=0.1) as traces:
+            for _ in range(1100):  # more than one batch holds
+                traces.over(refused())
+    assert "Exporter already shutdown, ignoring batch" in [record.message for record in caplog.records]

@@ -155,6 +155,10 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
         return int(getattr(error, "exit_code", USAGE))
     if os.environ.get("CODERAI_DEBUG"):
         raise error
+    if isinstance(error, OSError) and error.strerror:  # a full disk, mostly
+        name = f": {error.filename}" if error.filename else ""
+        _complain(CoderaiError(f"{error.strerror}{name}"), arguments)
+        return FAILED
     internal = f"internal error: {type(error).__name__}: {error} (CODERAI_DEBUG=1 shows where)"
     _complain(CoderaiError(internal), arguments)
     return FAILED

@@ -102,6 +102,8 @@ class Run:
 
 def start(choices: Choices) -> Run:
     """Return the run for this process: its streams, its environment, the time. Raises CoderaiError."""
+    if sys.stdout is None or sys.stderr is None:
+        raise CoderaiError("standard output and standard error must be open; >/dev/null is")
     terminal = sys.stdout.isatty()
     look = Look(
         terminal=terminal,

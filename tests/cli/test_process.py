@@ -47,6 +47,20 @@ def test_a_reader_that_has_seen_enough(tmp_path):
     assert done.returncode != 0
 
 
+def test_a_full_disk_is_told_in_words(api, tmp_path):
+    api.put("GET /api/v2/aibridge/sessions", {"count": 1, "sessions": [SESSION]})
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "--url", api.url, "export", "sessions"],
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
 def test_an_encoding_that_lacks_letters(api, tmp_path):
     api.put("GET /api/v2/aibridge/sessions", {"count": 1, "sessions": [SESSION]})
     done = call(tmp_path, "--url", api.url, "sessions", "list", "--all", PYTHONIOENCODING="ascii")

@@ -175,7 +175,7 @@ class Inside(web.Server):
             return Misdirected(HTTPStatus.SERVICE_UNAVAILABLE, text)
         if place is not None:
             return place
-        first = host.places[0]
+        first = next((each for each in host.places if each.enabled), host.places[0])
         if self._pass_outside is None or any(each.may_hold(path) for each in host.places):
             known = ", ".join(f"{each.base_path}/ ({each.name})" for each in host.places)
             text = f"this path of {wanted.host} is below no provider's base URL; there are {known}"

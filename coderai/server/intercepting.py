@@ -152,7 +152,8 @@ async def intercepting(
 ) -> AsyncIterator[str]:
     """Run the proxy and give its URL. What is open ends with the context."""
     counts = ready.counts
-    options = {**BOUNDS.options(), "loop": asyncio.get_running_loop()}
+    idle = ready.limits.idle_seconds + ready.limits.sweep_seconds  # the proxy itself looks after idle connections
+    options = {**BOUNDS.options(), "keepalive_timeout": idle, "loop": asyncio.get_running_loop()}
 
     def make(server: web.Server) -> web.RequestHandler:
         return Connection(server, BOUNDS, **options)

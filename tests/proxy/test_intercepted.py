@@ -265,6 +265,16 @@ async def test_a_path_outside_may_pass_with_the_callers_own_credential(proxy):
     assert world.notebook.begun == []
 
 
+async def test_a_path_outside_passes_while_another_provider_of_the_host_is_disabled(proxy):
+    urls = PLAIN_URLS | {"anthropic": "REAL/some/longer/path"}
+    async with proxy(Reply(chunks=[b"mine"]), urls=urls, outside=True) as world:
+        world.providers.disable("anthropic")
+        host = world.providers.urls["openai"].split("/")[2]
+        wire = await world.tunnel(host)
+        wire.send(request(host, "/dashboard", b"", "GET"))
+        assert (await wire.answer()).body == b"mine"
+
+
 async def test_a_path_outside_never_gets_the_central_key(proxy):
     async with proxy(Reply(chunks=[b"nobody's"]), urls=PLAIN_URLS, outside=True) as world:
         host = world.providers.urls["openai"].split("/")[2]

@@ -115,6 +115,11 @@ class Connection(asyncio.Protocol):
             self.transport.write(f"HTTP/1.1 200 Connection established\r\nX-AI-Gateway-Proxy: {how}\r\n\r\n".encode())
 
     @property
+    def reads_head(self) -> bool:
+        """Nothing whole has been asked so far."""
+        return self._doing is _Doing.HEAD
+
+    @property
     def speaks(self) -> bool:
         """The transport still belongs to this object."""
         return self.transport is not None and self.transport.get_protocol() is self

@@ -32,6 +32,10 @@ SWEEP_SECONDS: Final = 2.0
 within five."""
 _NO_TOKEN: Final = "this proxy wants a gateway token: HTTPS_PROXY=http://coder:TOKEN@host:port"  # noqa: S105 - a hint
 
+_CROWDED: Final = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE, "full", "too many connections wait for their tunnel; try again later", retry_after=1
+)
+
 
 class Authority(Protocol):
     """Knows the gateway tokens. See ``control.authority.TokenAuthority``."""
@@ -99,7 +103,8 @@ class Proxy:
         self._limits = limits
         self._stopping = stopping
         self.places = Places(limits.tunnels, limits.per_token)
-        self._waiting: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}
+        """The oldest first."""
         self._blind: set[_Blind] = set()
         self.head_seconds = limits.head_seconds
 
@@ -110,17 +115,22 @@ class Proxy:
     # --- what connections ask
 
     def arrived(self, connection: Connection) -> Refusal | None:
-        """Note a connection that wants something; refuse it when too many wait."""
-        self._waiting.add(connection)
+        """Note a connection that wants something. When too many wait the one goes that has said nothing for longest:
+        who holds many keeps nobody out."""
+        self._waiting[connection] = None
         self._counts.waiting = len(self._waiting)
-        if len(self._waiting) > self._limits.tunnels:
-            text = "too many connections wait for their tunnel; try again later"
-            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "full", text, retry_after=1)
+        if len(self._waiting) <= self._limits.tunnels:
+            return None
+        silent = next((each for each in self._waiting if each is not connection and each.reads_head), None)
+        if silent is None:
+            return _CROWDED
+        self.left(silent)
+        silent.refuse(_CROWDED)
         return None
 
     def left(self, connection: Connection) -> None:
         """Forget a connection: it is closed, or is a tunnel now."""
-        self._waiting.discard(connection)
+        self._waiting.pop(connection, None)
         self._counts.waiting = len(self._waiting)
 
     def refused(self, connection: Connection, refusal: Refusal, wanted: Connect | None) -> None:

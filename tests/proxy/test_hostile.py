@@ -135,12 +135,28 @@ async def test_thousands_of_idle_connections_are_answered_and_forgotten(proxy):
             await asyncio.sleep(0.01)
 
 
-async def test_too_many_that_wait_are_refused(proxy):
+async def test_of_too_many_that_wait_the_oldest_goes(proxy):
     async with proxy(limits=Limits(tunnels=2)) as world:
-        for _ in range(2):
-            (await world.connect()).send(b"C")
-        answer = await (await world.connect()).answer()
+        oldest, other, asking = [await world.connect() for _ in range(3)]
+        answer = await oldest.answer()
         assert (answer.status, "Retry-After: 1" in answer) == (503, True)
+        for wire in (asking, other):
+            wire.send(connect(f"{OPENAI}:443"))
+            assert (await wire.answer()).status == 200
+
+
+async def test_who_waits_for_an_answer_does_not_go_for_others(proxy):
+    async def never(host, port):
+        await asyncio.Event().wait()
+
+    async with proxy(limits=Limits(tunnels=1), resolve=never) as world:
+        asking = await world.connect()
+        asking.send(connect("silent.example:443"))
+        async with asyncio.timeout(5):
+            while not world.proxy.places.taken:
+                await asyncio.sleep(0.01)
+        answer = await (await world.connect()).answer()
+        assert (answer.status, "too many connections" in answer) == (503, True)
 
 
 async def test_one_token_has_its_share(proxy):

@@ -1,28 +1,8 @@
 """Tokens, users, the account and the log of changes in a browser."""
 
-import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.browser.windows import CONTRAST, Window, window
-from tests.web.living import Living
-
-PAGES = ("/tokens", "/tokens/add", "/users", "/users/add", "/users/mia", "/account", "/audit")
-
-
-@pytest.mark.parametrize(("theme", "rules"), [("light", []), ("dark", [CONTRAST])])
-async def test_no_page_has_barriers(house: Living, browser: Browser, theme, rules):
-    async with window(browser, house, "admin", theme=theme) as opened:
-        for page in PAGES:
-            await opened.open(page)
-            assert await opened.barriers(*rules) == [], page
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-async def test_every_page_fits(house: Living, browser: Browser, width):
-    async with window(browser, house, "admin", width=width) as opened:
-        for page in PAGES:
-            await opened.open(page)
-            assert await opened.overflow() == 0, page
+from tests.browser.windows import Window
 
 
 async def test_a_token_is_made_copied_and_removed(mia: Window):

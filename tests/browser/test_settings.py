@@ -1,33 +1,11 @@
 """Providers, models, keys, settings and the setting up of a tool in a browser."""
 
-import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.browser.windows import CONTRAST, Window, window
+from tests.browser.windows import Window
 from tests.web.living import Living
 
 PROVIDERS = "/ai/settings/providers"
-PAGES = (
-    *(PROVIDERS, f"{PROVIDERS}/add", f"{PROVIDERS}/add?type=bedrock", f"{PROVIDERS}/openai"),
-    *("/ai/settings/overrides", "/account/models", "/account/keys", "/settings?all=true", "/connect"),
-    *("/connect/claude-code", "/connect/codex", "/ai/settings/models", "/ai/settings/models/add"),
-)
-
-
-@pytest.mark.parametrize(("theme", "rules"), [("light", []), ("dark", [CONTRAST])])
-async def test_no_page_has_barriers(house: Living, browser: Browser, theme, rules):
-    async with window(browser, house, "admin", theme=theme) as opened:
-        for page in PAGES:
-            await opened.open(page)
-            assert await opened.barriers(*rules) == [], page
-
-
-@pytest.mark.parametrize("width", [360, 1920])
-async def test_every_page_fits(house: Living, browser: Browser, width):
-    async with window(browser, house, "admin", width=width) as opened:
-        for page in PAGES:
-            await opened.open(page)
-            assert await opened.overflow() == 0, page
 
 
 async def test_a_provider_is_added_tested_and_removed(house: Living, admin: Window):

@@ -16,6 +16,7 @@ from aiohttp import web
 from coderai import __version__
 from coderai.api.app import PREFIXES, Services, add_routes
 from coderai.control.authority import TokenAuthority
+from coderai.errors import BadSettings, StoreUnusable
 from coderai.gateway.app import DataPlane
 from coderai.gateway.bodies import holding_back
 from coderai.gateway.observing import observing
@@ -68,16 +69,26 @@ def private_app(services: Services) -> web.Application:
 @asynccontextmanager
 async def listening_privately(services: Services) -> AsyncIterator[Path]:
     """A socket that only this user can open; whoever does is the local owner. Short path: 108 bytes is the limit."""
-    with tempfile.TemporaryDirectory(prefix="coderai-") as directory:  # mode 0700
+    with _short_lived() as directory:
         path = Path(directory) / "api"
         runner = runner_for(private_app(services))
         await runner.setup()
         try:
-            await web.UnixSite(runner, str(path)).start()
-            path.chmod(0o600)
+            try:
+                await web.UnixSite(runner, str(path)).start()
+                path.chmod(0o600)
+            except OSError as error:
+                raise BadSettings(f"cannot listen on {path} (TMPDIR names its directory): {error}") from error
             yield path
         finally:
             await runner.cleanup()
+
+
+def _short_lived() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="coderai-")  # mode 0700
+    except OSError as error:
+        raise BadSettings(f"no directory for the private socket (TMPDIR names one): {error.strerror}") from error
 
 
 @asynccontextmanager
@@ -144,7 +155,10 @@ async def _not_mounted(_request: web.BaseRequest) -> web.Response:
 
 @asynccontextmanager
 async def announced(data_dir: Path, socket: Path, url: str, settings: Settings) -> AsyncIterator[None]:
-    """Write down for the command line where the running server is: the latest one, when there are several."""
+    """Write down for the command line where the running server is: the latest one, when there are several.
+
+    Raises StoreUnusable when it cannot be written.
+    """
     path = data_dir / SERVER_FILE
     _warn_of_another(path)
     document = {
@@ -154,10 +168,13 @@ async def announced(data_dir: Path, socket: Path, url: str, settings: Settings) 
         "pid": os.getpid(),
         "version": __version__,
     }
-    handle = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(document, file)
-    os.replace(path.with_suffix(".new"), path)
+    try:
+        handle = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump(document, file)
+        os.replace(path.with_suffix(".new"), path)
+    except OSError as error:
+        raise StoreUnusable(f"cannot write {path}: {error.strerror}") from error
     try:
         yield
     finally:

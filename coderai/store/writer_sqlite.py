@@ -8,12 +8,13 @@ import logging
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 E = TypeVar("E")
 
+_ALONE_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 0.02
 _SETTINGS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA cache_size=-16000",
@@ -175,7 +178,7 @@ class SqliteRecords:
         with translated_sqlite():
             connection = sqlite3.connect(self._path, isolation_level=None, cached_statements=256)
             for pragma in (*self._pragmas, *_SETTINGS):
-                connection.execute(pragma)
+                _set(connection, pragma)
         self._transaction = _Transaction(connection, self.process_id)
 
     def _commit(self, batch: Sequence[w.Item], known: Mapping[str, Link]) -> list[Link]:
@@ -198,6 +201,20 @@ class SqliteRecords:
                 return self._transaction.run([poorer], known)[0]
         log.critical("interception %s could not be stored at all", item.interception.id)
         raise StoreError("the database takes no form of this record")
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Becoming WAL needs the file for itself, and unlike statements does not wait: several may start at once."""
+    patience = time.monotonic() + _ALONE_SECONDS
+    while True:
+        try:
+            connection.execute(pragma)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                connection.close()
+                raise
+        time.sleep(_AGAIN_SECONDS)
 
 
 class _Transaction:

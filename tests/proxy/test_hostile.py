@@ -1,6 +1,7 @@
 """What strangers and careless clients do at the door: each gets an answer in HTTP, and nothing stays behind."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -19,6 +20,11 @@ PRIVATE_TARGETS = (
     *("[::1]:443", "[::]:443", "[::ffff:127.0.0.1]:443", "[::ffff:a9fe:a9fe]:80", "[::127.0.0.1]:443", "[fe80::1]:443"),
     *("[2002:7f00:1::]:443", "[64:ff9b::7f00:1]:443", "[fd00:ec2::254]:80", "[2001::1]:443", "[ff02::1]:443"),
 )
+
+
+async def nobody(host: str, port: int) -> list[object]:
+    """Knows no name; a real server of names may keep silent for seconds."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 @pytest.fixture
@@ -46,7 +52,7 @@ def strict(proxy):
     ],
 )
 async def test_a_refusal_is_an_answer_with_a_reason(strict, tls, head, status, said):
-    async with strict(tls=tls) as world:
+    async with strict(tls=tls, resolve=nobody) as world:
         answer = await world.ask(head)
     assert answer.status == status
     assert said in answer

@@ -55,5 +55,8 @@ async def test_who_does_not_wait_any_more_keeps_the_place_until_the_answer(serve
 
 
 async def test_a_name_that_is_not_there_is_an_error():
+    def unknown(host: str, port: int, **_: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
     with pytest.raises(socket.gaierror):
-        await Lookups()("no-such-host.invalid", 443)
+        await Lookups(look=unknown)("no-such-host.invalid", 443)

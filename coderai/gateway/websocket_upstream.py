@@ -52,6 +52,7 @@ class _Handshake:
     redaction: Redaction
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     transport: asyncio.Transport | None = None
+    answer: ClientResponse | None = None
 
     async def __call__(self, request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
         answer = await send(request)
@@ -60,7 +61,13 @@ class _Handshake:
             raise _Refused(answer.status, answer.headers)
         self.headers = _to_client(answer.headers, self.redaction)
         self.transport = answer.connection.transport
+        self.answer = answer
         return answer
+
+    def end(self) -> None:
+        """Give the connection back, in whatever state the WebSocket on it was left."""
+        if self.answer is not None:
+            self.answer.close()
 
 
 class _Refused(Exception):
@@ -120,6 +127,7 @@ class SocketUpstream:
                 if not socket.closed:
                     side.abort()
                     await socket.close()
+                handshake.end()
 
     async def _try_keys(
         self, client: aiohttp.ClientSession, admitted: Admitted, session: str | None, deflate: bool

@@ -180,6 +180,7 @@ def gateway_command(data: Path, port: int, upstream: Target) -> tuple[list[str |
         CODERAI,
         "server",
         "--aibridge-enabled",
+        "--api-rate-limit=0",  # lists are asked for faster than people do
         "--http-address",
         f"127.0.0.1:{port}",
         "--data-dir",

@@ -51,6 +51,8 @@ TOKENS: Final = (
 HOUR: Final = timedelta(hours=1)
 
 _KEY: Final = "usage_hours_until"
+_LOCK: Final = 0x0C0DE707
+"""Any number; of PostgreSQL, for whoever moves the mark or relies on it; in SQLite there is one writer anyway."""
 _SETTLED_AFTER: Final = timedelta(minutes=15)
 """Much longer than a record may wait for its commit, and than clocks of replicas differ."""
 _ROWS: Final = 200
@@ -72,8 +74,9 @@ _SECONDS: Final[ColumnElement[Any]] = literal_column("3600")
 
 async def settled_until(db: AsyncConnection, *, lock: bool = False) -> datetime | None:
     """Return the mark; None before the first settling."""
-    query = select(meta.c.value).where(meta.c.key == _KEY)
-    value = (await db.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    if lock and db.dialect.name == "postgresql":  # of the row nobody can wait for before it is there
+        await db.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    value = (await db.execute(select(meta.c.value).where(meta.c.key == _KEY))).scalar_one_or_none()
     return None if not value else from_micros(int(value))
 
 

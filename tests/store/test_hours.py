@@ -1,16 +1,18 @@
 """The roll-up of usage by the hour says what the rows say, whatever is settled, deleted or erased."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete, select
 
 from coderai.store.engine import Store, open_store
 from coderai.store.erasure import erase_records
-from coderai.store.hours import begin_anew, settle, settled_until
+from coderai.store.hours import begin_anew, settle, settled_until, take_off, wrong_hours
 from coderai.store.matching import RecordFilter
 from coderai.store.retention import purge
-from coderai.store.schema import tool_hours, usage_hours
+from coderai.store.schema import interceptions, token_usages, tool_hours, tool_usages, usage_hours
 from coderai.store.usage import Dimension, Used, tools_used, used
 from coderai.store.users import Users
 from tests.api.building import failed, record, start
@@ -54,6 +56,21 @@ async def busy(database_url: str) -> AsyncIterator[Store]:
         await start(store, "other", 200)
         await record(store, people.id, 210, usage(9))
         yield store
+
+
+async def test_what_is_deleted_while_the_first_hours_are_settled_is_not_counted(busy: Store):
+    """Nothing was settled before: there is no mark whose row could be waited for."""
+    async with asyncio.TaskGroup() as tasks, busy.transaction() as db:
+        gone = (await db.execute(select(interceptions.c.id).order_by(interceptions.c.id).limit(2))).scalars().all()
+        await take_off(db, gone)
+        settling = tasks.create_task(settle_all(busy))
+        await asyncio.wait([settling], timeout=0.3)
+        for table in (token_usages, tool_usages):
+            await db.execute(delete(table).where(table.c.interception_id.in_(gone)))
+        await db.execute(delete(interceptions).where(interceptions.c.id.in_(gone)))
+    async with busy.reading() as db:
+        assert await settled_until(db) is not None
+        assert list(await wrong_hours(db)) == []
 
 
 async def settle_all(store: Store, at_once: int = 400) -> None:

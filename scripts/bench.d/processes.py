@@ -211,7 +211,7 @@ def tell(data: Path, *words: str, timeout: float = 60) -> str:
     command: list[str | Path] = [CODERAI, *words, "--data-dir", data]
     made = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=timeout)
     if made.returncode != 0:
-        raise Failed(f"coderai {' '.join(words)}: {made.stderr.strip()[-500:]}")
+        raise Failed(f"coderai {' '.join(words)}: {(made.stderr.strip() or made.stdout.strip())[-1500:]}")
     return made.stdout
 
 

@@ -56,6 +56,11 @@ class Client:
         self._session = session
         self._gateway = gateway
 
+    async def knock(self) -> int:
+        """Return the status of a call that is passed through and not recorded."""
+        async with self._session.get(f"{self._gateway.url}/api/v2/aibridge/openai/v1/models") as answer:
+            return answer.status
+
     async def ask(self, api: str, prompt: str, *, stream: bool = True, provider: str = "") -> Told:
         """One exchange, to its end; with another *provider* of the same family, when one is named."""
         async with self.asking(api, prompt, stream=stream, provider=provider) as answer:

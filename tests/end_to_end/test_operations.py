@@ -109,6 +109,9 @@ async def test_retention_by_hand_beside_the_server(gateway: Gateway, mia: Client
 async def test_a_person_is_forgotten_while_the_server_runs(gateway: Gateway, mia: Client, tmp_path: Path) -> None:
     erased = await well("users", "erase", "mia", "--yes", here(gateway))
     assert "the contents of 3 exchanges are gone" in erased.out
+    async with asyncio.timeout(1):
+        while await mia.knock() != 401:
+            await asyncio.sleep(0.01)
     assert (await mia.ask("messages", "again")).status == 401
     await well("export", "interceptions", "--thoughts", f"--file={tmp_path / 'left'}", here(gateway))
     await well("db", "backup", str(tmp_path / "copy.db"), here(gateway))

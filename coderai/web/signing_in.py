@@ -8,10 +8,9 @@ from aiohttp import web
 from coderai.errors import CoderaiError
 from coderai.web.calls import Refused, Reply, Sender
 from coderai.web.routes import Page
-from coderai.web.visiting import THEMES, Visit
+from coderai.web.visiting import THEME_COOKIE, THEMES, Visit
 
 _YEAR: Final = 365 * 86_400
-_THEME: Final = "coderai_theme"
 _KEPT: Final = "!#$%&'()*+,/:;=?@[]~"
 """What stands for itself in an address."""
 
@@ -71,9 +70,9 @@ async def _theme(visit: Visit) -> web.StreamResponse:
     response = visit.go(_target(fields.get("next", "")))
     chosen = fields.get("theme", "")
     if chosen in THEMES:
-        response.set_cookie(_THEME, chosen, path="/", samesite="Lax", max_age=_YEAR, secure=visit.cookies.secure)
+        response.set_cookie(THEME_COOKIE, chosen, path="/", samesite="Lax", max_age=_YEAR, secure=visit.cookies.secure)
     else:
-        response.del_cookie(_THEME, path="/")
+        response.del_cookie(THEME_COOKIE, path="/")
     return response
 
 

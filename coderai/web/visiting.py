@@ -21,7 +21,7 @@ from coderai.web.rendering import render
 _NOTICE: Final = "coderai_notice"
 """What a form has done, told by the page that comes next."""
 _NOTICE_SECONDS: Final = 30
-_THEME: Final = "coderai_theme"
+THEME_COOKIE: Final = "coderai_theme"
 THEMES: Final = ("light", "dark")
 _FORM_BYTES: Final = 1 << 20
 _FORM_FIELDS: Final = 1000
@@ -161,7 +161,7 @@ class Visit:
         return response
 
     def _frame(self) -> Mapping[str, Any]:
-        theme = self.request.cookies.get(_THEME, "")
+        theme = self.request.cookies.get(THEME_COOKIE, "")
         return {
             "reader": self.known,
             "path": self.request.path,
